@@ -1,0 +1,309 @@
+//! Facts: probes → one read-only script; its stream → `Facts`; saved documents.
+
+use crate::model::{BootIdentity, MachineIdentity, Platform};
+use crate::playbook::PathKind;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is asked of a host: the union of what a playbook's rules, versions and steps need.
+/// Packages, services, processes, modules, users, groups, ports, os, identity are asked whole when
+/// asked at all; paths and files by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Questions {
+    /// Which whole listings are asked for.
+    pub topics: BTreeSet<Topic>,
+    /// Absolute paths and globs whose existence is asked for.
+    pub paths: BTreeSet<String>,
+    /// Absolute paths and globs whose contents (first 64 KiB of each) are asked for.
+    pub files: BTreeSet<String>,
+}
+
+/// A listing that is asked for whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topic {
+    /// Packages of every package manager.
+    Packages,
+    /// Services (systemd units and SysV init scripts).
+    Services,
+    /// Processes.
+    Processes,
+    /// Loaded kernel modules.
+    KernelModules,
+    /// Trusted certificates.
+    Certificates,
+    /// Local users.
+    Users,
+    /// Local groups.
+    Groups,
+    /// Listening ports.
+    Ports,
+    /// Cron entries and timers.
+    ScheduledTasks,
+}
+
+/// The items that were seen, and every reason why there may be more. An empty `gaps` says that the
+/// listing is complete: only then is "not in it" an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing<T> {
+    /// What was seen.
+    pub items: Vec<T>,
+    /// Why there may be more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
+}
+
+impl<T> Listing<T> {
+    /// A listing that was not answered, for this reason.
+    #[must_use]
+    pub fn unanswered(reason: impl Into<String>) -> Self {
+        Self { items: Vec::new(), gaps: vec![Gap { reason: reason.into(), remedy: None }] }
+    }
+
+    /// Whether nothing is missing.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.gaps.is_empty()
+    }
+}
+
+impl<T> Default for Listing<T> {
+    fn default() -> Self {
+        Self::unanswered("this was not asked")
+    }
+}
+
+/// Why an answer is not complete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// In words: ``directory `/opt/kaspersky` cannot be read: Permission denied``.
+    pub reason: String,
+    /// The option or command that would mend it: `--become`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+/// A package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// `dpkg`, `rpm`, `apk`, `pacman`.
+    pub manager: String,
+    /// Its name without architecture.
+    pub name: String,
+    /// Its version as the manager prints it.
+    pub version: String,
+    /// Its architecture.
+    pub arch: String,
+    /// dpkg's status words (`install ok installed`); `installed` for the others.
+    pub status: String,
+}
+
+/// A service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Name without `.service`.
+    pub name: String,
+    /// `systemd` or `sysv`.
+    pub kind: String,
+    /// The unit file or init script; none when systemd knows the unit without a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// systemd's active state (`active`, `inactive`, `failed`, …); none: it could not be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<String>,
+}
+
+/// A process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its pid.
+    pub pid: u32,
+    /// `comm`.
+    pub name: String,
+    /// The executable's path without ` (deleted)`; none: it could not be read (not: there is none;
+    /// kernel threads are left out of the listing).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exe: Option<String>,
+    /// Whether the executable's file is deleted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
+    /// Owner's uid.
+    pub uid: u32,
+}
+
+/// Something at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathEntry {
+    /// Its path.
+    pub path: String,
+    /// What it is; links are not followed.
+    pub kind: PathKind,
+    /// Owner's name (or number where it has none).
+    pub owner: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// Where a link points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Whether it is a mount point.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mount_point: bool,
+}
+
+/// The beginning of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileText {
+    /// Its path.
+    pub path: String,
+    /// Its first 64 KiB, lossily decoded.
+    pub text: String,
+    /// Whether there was more.
+    pub truncated: bool,
+}
+
+/// A loaded kernel module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelModule {
+    /// Its name.
+    pub name: String,
+}
+
+/// A trusted certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The file it stands in.
+    pub file: String,
+    /// Its subject, `CN=…, O=…`.
+    pub subject: String,
+    /// SHA-256 of its DER form, hex.
+    pub sha256: String,
+}
+
+/// A local account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// uid or gid.
+    pub id: u32,
+}
+
+/// A listening port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListeningPort {
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// The local address.
+    pub address: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// A cron line or a timer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduledTask {
+    /// The cron file's path or the timer's unit name.
+    pub name: String,
+    /// The cron line; empty for a timer.
+    pub line: String,
+}
+
+/// The operating system.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OsInfo {
+    /// `uname -s`.
+    pub kernel_name: String,
+    /// `uname -r`.
+    pub kernel_release: String,
+    /// `uname -m`.
+    pub arch: String,
+    /// Host name as the host says it.
+    pub hostname: String,
+    /// `ID` of os-release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `ID_LIKE` of os-release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_like: Option<String>,
+    /// `VERSION_ID` of os-release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// `PRETTY_NAME` of os-release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pretty_name: Option<String>,
+}
+
+/// As whom the script ran.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Privilege {
+    /// Effective uid; none: not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// Why becoming root failed, where it was asked for and failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub become_failed: Option<String>,
+}
+
+/// Whether a reboot is pending.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PendingReboot {
+    /// No.
+    No,
+    /// Yes, for this reason.
+    Yes(String),
+    /// It could not be told, for this reason.
+    Unknown(String),
+}
+
+/// All that was learnt of a host at one time. Saved as a document; every rule can be evaluated on it
+/// again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Version of the document's format: 1.
+    pub uproot_facts: u32,
+    /// Inventory name of the host.
+    pub host: String,
+    /// When it was collected, by the controller's clock.
+    pub at: Timestamp,
+    /// Where it comes from: `recorded` by uproot on a host, or `constructed` by hand for a test.
+    pub provenance: String,
+    /// The platform; none: not recognised.
+    pub platform: Option<Platform>,
+    /// Which machine.
+    pub identity: MachineIdentity,
+    /// Which boot.
+    pub boot: BootIdentity,
+    /// The operating system.
+    pub os: OsInfo,
+    /// As whom.
+    pub privilege: Privilege,
+    /// Whether a reboot is pending.
+    pub pending_reboot: PendingReboot,
+    /// Mount points, for refusing to remove one.
+    pub mounts: Listing<String>,
+    /// Packages; complete only if every package manager that the host has answered, and at least one
+    /// did, with at least one package.
+    pub packages: Listing<Package>,
+    /// Services.
+    pub services: Listing<Service>,
+    /// Processes.
+    pub processes: Listing<Process>,
+    /// Kernel modules.
+    pub kernel_modules: Listing<KernelModule>,
+    /// Certificates.
+    pub certificates: Listing<Certificate>,
+    /// Users.
+    pub users: Listing<Account>,
+    /// Groups.
+    pub groups: Listing<Account>,
+    /// Ports.
+    pub ports: Listing<ListeningPort>,
+    /// Scheduled tasks.
+    pub scheduled_tasks: Listing<ScheduledTask>,
+    /// For each asked path or glob, what is there.
+    pub paths: BTreeMap<String, Listing<PathEntry>>,
+    /// For each asked file or glob, its text.
+    pub files: BTreeMap<String, Listing<FileText>>,
+}

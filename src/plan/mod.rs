@@ -1,0 +1,221 @@
+//! The plan: one JSON file, complete in itself. `apply` reads nothing else but secrets.
+//!
+//! Findings → plan is pure and deterministic; reading and writing the file is apart.
+
+use crate::facts::Questions;
+use crate::inventory::BecomeMethod;
+use crate::model::{Finding, HostState, MachineIdentity, Platform, SecretSource};
+use crate::playbook::{Budget, RebootPolicy, Rule, TextPattern, VersionSource};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The plan file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Version of the file's format: 1.
+    pub uproot_plan: u32,
+    /// The plan's id (UUID v7).
+    pub id: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// By whom: local user name and machine.
+    pub operator: String,
+    /// uproot's version.
+    pub version: String,
+    /// The playbook's name.
+    pub playbook: String,
+    /// The playbook's digest.
+    pub playbook_digest: String,
+    /// What is asked of each host again.
+    pub questions: Questions,
+    /// The products in scope, with their rules, in playbook order.
+    pub products: Vec<PlannedProduct>,
+    /// When a host may be rebooted.
+    pub reboot: RebootPolicy,
+    /// The secrets that steps and connections use: references only.
+    pub secrets: BTreeMap<String, SecretReference>,
+    /// known_hosts files to check host keys against; empty: the user's and the system's.
+    pub known_hosts: Vec<String>,
+    /// The `opt_in` words that were allowed.
+    pub allowed: Vec<String>,
+    /// The waves, in order; each host that is worked on is in exactly one.
+    pub waves: Vec<PlannedWave>,
+    /// Every host of the inventory selection, sorted by name.
+    pub hosts: Vec<PlannedHost>,
+}
+
+/// A reference to a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretReference {
+    /// Where its value comes from.
+    pub source: SecretSource,
+    /// Whether the run may do without it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+}
+
+/// A product with what verification needs of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedProduct {
+    /// Its id.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// The platforms it exists on.
+    pub platforms: Vec<Platform>,
+    /// Products that must be done before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
+    /// What makes it present.
+    pub detect: Rule,
+    /// What makes it residue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residue: Option<Rule>,
+    /// How to read its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<VersionSource>,
+    /// How long to keep asking until it is gone, in seconds.
+    pub settle: u64,
+}
+
+/// A wave with its hosts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedWave {
+    /// Its name.
+    pub name: String,
+    /// Its hosts, in inventory order. Hosts with nothing to do are in it too: they are looked at again.
+    pub hosts: Vec<String>,
+    /// How many at once; none: the run's `--parallel`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<usize>,
+    /// As the playbook states it.
+    pub max_failures: Budget,
+    /// As the playbook states it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_unreachable: Option<Budget>,
+}
+
+/// How to reach a planned host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedConnection {
+    /// `ssh` or `local`.
+    pub kind: String,
+    /// Address or DNS name.
+    pub address: String,
+    /// Port.
+    pub port: u16,
+    /// Login user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Private key file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Name (in `Plan::secrets`) of the login password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// How to become root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub become_method: Option<BecomeMethod>,
+    /// Name (in `Plan::secrets`) of the password for becoming root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub become_password: Option<String>,
+}
+
+/// One host of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedHost {
+    /// Inventory name.
+    pub name: String,
+    /// How to reach it.
+    pub connection: PlannedConnection,
+    /// Groups it belongs to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// In what state it was found: present, residue, clean, unknown, unreachable, skipped.
+    pub state: HostState,
+    /// Why, in one sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The one command that would mend it, for unknown and unreachable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+    /// Its platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+    /// Its operating system in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os: Option<String>,
+    /// Which machine it is.
+    pub identity: MachineIdentity,
+    /// What was found, one for each product of its platform.
+    pub findings: Vec<Finding>,
+    /// The steps, in order.
+    pub steps: Vec<PlannedStep>,
+    /// What is present or residue and why nothing is planned for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_planned: Vec<NotPlanned>,
+    /// The products that must be absent afterwards.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone_after: Vec<String>,
+}
+
+/// Why a product that is there is not removed by this plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotPlanned {
+    /// The product.
+    pub product: String,
+    /// Why: report only, opt-in not given, unknown, after an unknown product.
+    pub reason: String,
+}
+
+/// A step, wholly rendered: nothing is left to choose when it runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// `PRODUCT/NUMBER`, from 1.
+    pub id: String,
+    /// The product it belongs to.
+    pub product: String,
+    /// The step's word in the playbook: `remove_package`.
+    pub kind: String,
+    /// In words: `remove packages kesl-gui, kesl with their configuration`.
+    pub summary: String,
+    /// The essential commands, one a line, for a reader of the plan: `dpkg --purge kesl-gui kesl`.
+    pub commands: Vec<String>,
+    /// The POSIX shell text that is run; empty for `manual`, `wait_for`, `require`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub script: String,
+    /// As whom: `root`, or the login user's name.
+    pub run_as: String,
+    /// How long it may take, in seconds.
+    pub timeout: u64,
+    /// Exit codes that are accepted.
+    pub accept: Vec<i32>,
+    /// Exit codes that mean "done, and a reboot is needed".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reboot_codes: Vec<i32>,
+    /// Exit codes on which it is tried again until the timeout.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retry_on: Vec<i32>,
+    /// Output which says that the product refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked_if: Option<TextPattern>,
+    /// Environment variables from secrets: variable → name in `Plan::secrets`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Name (in `Plan::secrets`) of what the command reads on its standard input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<String>,
+    /// What must be true after it; none: nothing can be said (`run` without an effect).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Rule>,
+    /// For `require` and `wait_for`: what must be true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Rule>,
+    /// For `manual`: what a person must do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
+    /// Its effect holds already: it is listed, and not run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub already_so: bool,
+}

@@ -1,0 +1,119 @@
+//! Steps: one change on one host, each with an effect that can be checked.
+
+use super::pattern::Pattern;
+use super::rule::{Rule, TextPattern};
+use crate::model::Place;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A step as the playbook states it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What it does.
+    pub action: Action,
+    /// It is planned only where this is true on the host's facts.
+    pub when: Option<Rule>,
+    /// What must be true after it, in addition to what the action itself implies. `run` has only this.
+    pub effect: Option<Rule>,
+    /// How long it may take; none: 10 minutes.
+    pub timeout: Option<Duration>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Stops a service. Effect: it is not running.
+    StopService {
+        /// Unit or init script name.
+        name: String,
+    },
+    /// Stops and disables a service and deletes its unit file or init script. Effect: it is unknown
+    /// to the host.
+    DeleteService {
+        /// Unit or init script name.
+        name: String,
+    },
+    /// Removes packages in one dpkg or rpm transaction. Effect: none of them is there.
+    RemovePackage {
+        /// Names or globs, in the order in which they are given to the package manager. What is not
+        /// installed is left out of the plan.
+        names: Vec<Pattern>,
+        /// Whether configuration goes too (`dpkg --purge`); rpm has no difference.
+        purge: bool,
+    },
+    /// Kills every process of an executable (TERM, then KILL). Effect: none runs.
+    KillProcess {
+        /// The executable's path, also when deleted.
+        exe: Pattern,
+    },
+    /// Deletes a file or a tree without following links out of it. Effect: nothing is there.
+    RemovePath {
+        /// Absolute path or glob.
+        path: Pattern,
+    },
+    /// Deletes a local user. Effect: it is unknown to the host.
+    RemoveUser {
+        /// Login name.
+        name: String,
+    },
+    /// Deletes a local group. Effect: it is unknown to the host.
+    RemoveGroup {
+        /// Its name.
+        name: String,
+    },
+    /// Removes certificates from the system's trust store. Effect: none matches.
+    RemoveCertificate {
+        /// Expression over the subject.
+        subject: TextPattern,
+    },
+    /// Removes a cron file or a timer. Effect: it is gone.
+    RemoveScheduledTask {
+        /// The cron file's or the timer's name.
+        name: Pattern,
+    },
+    /// Runs a command by `sh -c`. Without `when` and `effect` it is planned only where the product is
+    /// present.
+    Run {
+        /// The command.
+        command: String,
+        /// Exit codes that are accepted; empty means 0 only.
+        accept: Vec<i32>,
+        /// Exit codes that mean "done, and a reboot is needed".
+        reboot_codes: Vec<i32>,
+        /// Exit codes on which it is tried again until the step's timeout.
+        retry_on: Vec<i32>,
+        /// Output which says that the product refuses: the host is `blocked`, not `failed`.
+        blocked_if: Option<TextPattern>,
+        /// Environment variables from secrets: variable → secret name.
+        env: BTreeMap<String, String>,
+        /// The secret that the command reads on its standard input.
+        stdin: Option<String>,
+    },
+    /// Something only a person can do: the host is `blocked`, with these instructions.
+    Manual {
+        /// What to do.
+        instructions: String,
+    },
+    /// Waits until a rule is true.
+    WaitFor {
+        /// The rule.
+        rule: Rule,
+    },
+    /// Goes on only if a rule is true.
+    Require {
+        /// The rule.
+        rule: Rule,
+        /// What to say when it is not.
+        message: Option<String>,
+    },
+    /// Parsed, but not obeyed by this version on any host (`reboot`, `upload`, `uninstall_program`,
+    /// `delete_registry`): a plan that would need it is refused.
+    Unsupported {
+        /// The step's word.
+        kind: String,
+        /// Its arguments as written, for showing.
+        arguments: BTreeMap<String, String>,
+    },
+}
