@@ -23,6 +23,8 @@ const MATCHED_LIMIT: usize = 32;
 /// does: on a clean host almost none has to be.
 pub(super) struct NameTest<'p> {
     pattern: Cow<'p, Pattern>,
+    /// How much of the pattern stands before its first wildcard, in bytes.
+    literal: usize,
     valid: bool,
     matcher: OnceCell<Matcher>,
 }
@@ -37,8 +39,11 @@ impl<'p> NameTest<'p> {
     }
 
     fn of(pattern: Cow<'p, Pattern>) -> Self {
-        let valid = !pattern.is_glob() || pattern.check().is_ok();
-        Self { pattern, valid, matcher: OnceCell::new() }
+        let text = pattern.as_str();
+        let is_glob = pattern.is_glob();
+        let literal = is_glob.then(|| text.find(['*', '?', '[', '{', '\\'])).flatten().unwrap_or(text.len());
+        let valid = !is_glob || pattern.check().is_ok();
+        Self { pattern, literal, valid, matcher: OnceCell::new() }
     }
 
     /// Whether the pattern can be compared with at all.
@@ -53,12 +58,7 @@ impl<'p> NameTest<'p> {
 
     /// What every match begins with.
     pub(super) fn literal(&self) -> &str {
-        let text = self.pattern.as_str();
-        if self.pattern.is_glob() {
-            text.split(['*', '?', '[', '{', '\\']).next().unwrap_or_default()
-        } else {
-            text
-        }
+        self.text().get(..self.literal).unwrap_or_default()
     }
 
     /// Whether `text` matches; unknown where that depends on lost characters.
