@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod users;
+
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -51,6 +53,7 @@ pub fn free_address() -> SocketAddr {
 pub struct Sshd {
     pub dir: tempfile::TempDir,
     pub at: SocketAddr,
+    pub users: Option<tempfile::TempDir>,
     child: Child,
 }
 
@@ -88,7 +91,7 @@ impl Sshd {
             .stderr(log)
             .spawn()
             .unwrap();
-        let sshd = Self { dir, at, child };
+        let sshd = Self { dir, at, users: None, child };
         let until = Instant::now() + Duration::from_secs(10);
         while TcpStream::connect(at).is_err() {
             assert!(Instant::now() < until, "sshd does not listen: {}", sshd.log());
