@@ -97,7 +97,8 @@ pub(super) fn scan(
             check_format(&path, &bytes)?;
         }
         let mut defects = Vec::new();
-        let record = if terminated || checker.ended || count as u64 == LINE_LIMIT {
+        let is_torn = !terminated && !checker.ended && (count as u64) < LINE_LIMIT && may_be_torn(&bytes);
+        let record = if !is_torn {
             checker.check(line, &bytes, &mut defects)
         } else {
             defects.push(Defect::Torn { line, bytes: bytes.len() });
@@ -105,6 +106,13 @@ pub(super) fn scan(
         };
         take(Scanned { line, record, defects })?;
     }
+}
+
+/// Whether bytes without a line break can be the beginning of a line: anything but a whole record with
+/// something behind it, where only its line break could have been.
+fn may_be_torn(bytes: &[u8]) -> bool {
+    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<serde::de::IgnoredAny>();
+    !matches!(values.next(), Some(Ok(_))) || values.byte_offset() == bytes.len()
 }
 
 pub(super) fn open(dir: &Path, path: &Path) -> Result<File, JournalError> {

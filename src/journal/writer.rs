@@ -347,3 +347,6 @@ fn is_run_id(id: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     (1..=128).contains(&id.len()) && id.bytes().all(plain) && !id.starts_with(['.', '-']) && id != "last"
 }
+
+#[cfg(test)]
+mod tests;

@@ -198,6 +198,3 @@ impl Report {
         })
     }
 }
-
-#[cfg(test)]
-mod tests;
