@@ -33,7 +33,11 @@ impl Access {
         connection: &PlannedConnection,
         cancel: &Cancel,
     ) -> Result<Probing, TransportError> {
-        let kind = if connection.kind == PlannedConnection::LOCAL { ConnectionKind::Local } else { ConnectionKind::Ssh };
+        let kind = if connection.kind == PlannedConnection::LOCAL {
+            ConnectionKind::Local
+        } else {
+            ConnectionKind::Ssh
+        };
         let target = Target {
             name: name.to_owned(),
             kind,
@@ -53,10 +57,9 @@ impl Access {
     /// How to become root on a host, where the connection says so.
     #[must_use]
     pub fn become_root(&self, connection: &PlannedConnection) -> Option<Become> {
-        connection.become_method.map(|method| Become {
-            method,
-            password: self.secret(connection.become_password.as_deref()),
-        })
+        connection
+            .become_method
+            .map(|method| Become { method, password: self.secret(connection.become_password.as_deref()) })
     }
 
     fn secret(&self, name: Option<&str>) -> Option<Secret> {

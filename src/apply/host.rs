@@ -4,13 +4,10 @@ use super::look::{activity, look_again, record_look};
 use super::step::{StepContext, pause, record_not_run, run_step};
 use super::waves::Toll;
 use super::{Access, Stop};
-use crate::detect::drift::drift;
-use crate::detect::{ProductRules, evaluate, findings};
+use crate::detect::{ProductRules, drift, evaluate, findings};
 use crate::facts::Facts;
 use crate::model::event::{Phase, StepResult};
-use crate::model::{
-    Cancel, ChangeGrant, Event, EventSink, Finding, HostState, Redactor, SinkError,
-};
+use crate::model::{Cancel, ChangeGrant, Event, EventSink, Finding, HostState, Redactor, SinkError};
 use crate::plan::{Plan, PlannedHost, PlannedStep};
 use crate::transport::{Changing, Probing};
 use crate::verify::{StepSummary, Verdict, after_apply, observed, product_is_gone};
@@ -57,10 +54,11 @@ impl Work<'_> {
     fn run(&self) -> Result<(Verdict, bool), SinkError> {
         let HostContext { access, sink, cancel, .. } = *self.context;
         activity(sink, &self.host.name, "connecting");
-        let looked = access.connect(&self.host.name, &self.host.connection, cancel).and_then(|mut session| {
-            activity(sink, &self.host.name, "collecting facts");
-            self.look(&mut session).map(|facts| (session, facts))
-        });
+        let looked =
+            access.connect(&self.host.name, &self.host.connection, cancel).and_then(|mut session| {
+                activity(sink, &self.host.name, "collecting facts");
+                self.look(&mut session).map(|facts| (session, facts))
+            });
         let (session, facts) = match looked {
             Ok(looked) => looked,
             Err(error) => {
@@ -119,11 +117,13 @@ impl Work<'_> {
         if !changed.is_empty() {
             return end(HostState::Drifted, format!("not as planned any more: {}", changed.join("; ")));
         }
-        let undone = self.host.steps.iter().filter(|step| step.already_so).find(|step| {
-            step.effect.as_ref().is_some_and(|effect| !evaluate(effect, facts).truth.is_true())
-        });
+        let undone =
+            self.host.steps.iter().filter(|step| step.already_so).find(|step| {
+                step.effect.as_ref().is_some_and(|effect| !evaluate(effect, facts).truth.is_true())
+            });
         if let Some(step) = undone {
-            let reason = format!("not as planned any more: step {} ({}) was already so", step.id, step.summary);
+            let reason =
+                format!("not as planned any more: step {} ({}) was already so", step.id, step.summary);
             return end(HostState::Drifted, reason);
         }
         Decision::Go(found)
@@ -157,10 +157,15 @@ impl Work<'_> {
         let begun = |s: &StepSummary| !matches!(s.result, StepResult::NotRun | StepResult::AlreadySo);
         let after_steps = steps.iter().any(begun);
         if !after_steps && let Some(reason) = halted {
-            let state = if self.context.stop.reason().is_some() { HostState::Skipped } else { HostState::Interrupted };
+            let state = if self.context.stop.reason().is_some() {
+                HostState::Skipped
+            } else {
+                HostState::Interrupted
+            };
             return Ok((Verdict { state, reason, remedy: None }, false));
         }
-        let after = if usable { self.settle(&mut session, &steps)? } else { self.look_on_a_new_connection()? };
+        let after =
+            if usable { self.settle(&mut session, &steps)? } else { self.look_on_a_new_connection()? };
         let looked = after.as_ref().map(|(facts, found)| (found.as_slice(), facts));
         Ok((after_apply(before, &steps, looked, &self.host.gone_after), after_steps))
     }
@@ -229,6 +234,11 @@ impl Work<'_> {
     }
 }
 
-fn summary(step: &PlannedStep, result: StepResult, reboot_needed: bool, reason: Option<String>) -> StepSummary {
+fn summary(
+    step: &PlannedStep,
+    result: StepResult,
+    reboot_needed: bool,
+    reason: Option<String>,
+) -> StepSummary {
     StepSummary { id: step.id.clone(), product: step.product.clone(), result, reboot_needed, reason }
 }

@@ -13,6 +13,6 @@ mod stop;
 pub mod waves;
 
 pub use access::Access;
-pub use look::{Survey, Surveyed, SurveyOutcome, survey};
+pub use look::{Survey, SurveyOutcome, Surveyed, survey};
 pub use run::{ApplyError, ApplyRequest, run};
 pub use stop::Stop;

@@ -98,7 +98,8 @@ pub(super) fn record_not_run(
 fn change(context: &StepContext<'_>, session: &mut Changing, step: &PlannedStep) -> StepEnd {
     let deadline = Instant::now() + Duration::from_secs(step.timeout);
     let script = script_with_secrets(context, step);
-    let become_root = if step.run_as == "root" { context.access.become_root(context.connection) } else { None };
+    let become_root =
+        if step.run_as == "root" { context.access.become_root(context.connection) } else { None };
     loop {
         let limits = Limits {
             deadline: deadline.saturating_duration_since(Instant::now()),
@@ -159,7 +160,9 @@ fn judge(context: &StepContext<'_>, session: &mut Changing, step: &PlannedStep, 
         end.reason = Some(format!("nothing was run: {reason}"));
     } else {
         match &answer.end {
-            StreamEnd::Complete { status } => judge_status(context, session, step, &answer, *status, &mut end),
+            StreamEnd::Complete { status } => {
+                judge_status(context, session, step, &answer, *status, &mut end)
+            }
             StreamEnd::NoMarker { reason } => {
                 end.reason = Some(format!("the step was cut off, and how it ended is not known: {reason}"));
             }
@@ -168,7 +171,8 @@ fn judge(context: &StepContext<'_>, session: &mut Changing, step: &PlannedStep, 
             }
             StreamEnd::Flooded => end.reason = Some("it sent too much output, and was cut off".to_owned()),
             StreamEnd::Lost { reason } => {
-                end.reason = Some(format!("the connection was lost, and how it ended is not known: {reason}"));
+                end.reason =
+                    Some(format!("the connection was lost, and how it ended is not known: {reason}"));
             }
             StreamEnd::Cancelled => end.reason = Some("the run was cancelled while it ran".to_owned()),
         }
@@ -199,7 +203,11 @@ fn judge_status(
         end.effect = Some(truth);
         end.result = if truth.is_true() || end.reboot_needed { StepResult::Done } else { StepResult::Failed };
         if end.result == StepResult::Failed {
-            let why = if truth.is_unknown() { "whether it did what it should is not known" } else { "it did not do what it should" };
+            let why = if truth.is_unknown() {
+                "whether it did what it should is not known"
+            } else {
+                "it did not do what it should"
+            };
             end.reason = Some(format!("exit status {status}, but {why}: {reason}"));
         }
     } else {
@@ -210,7 +218,9 @@ fn judge_status(
 fn refuses(step: &PlannedStep, answer: &Answer) -> bool {
     let Some(pattern) = &step.blocked_if else { return false };
     // A pattern was checked when the playbook was read; one that does not compile matches nothing.
-    pattern.compile().is_ok_and(|regex| regex.is_match(&answer.stdout.text()) || regex.is_match(&answer.stderr.text()))
+    pattern
+        .compile()
+        .is_ok_and(|regex| regex.is_match(&answer.stdout.text()) || regex.is_match(&answer.stderr.text()))
 }
 
 fn last_line(answer: &Answer) -> String {

@@ -182,8 +182,9 @@ impl Waves {
             ));
         }
         let limit = spec.max_unreachable?;
-        (self.unreachable > limit)
-            .then(|| format!("{} of wave `{}` unreachable, {limit} may be", hosts(self.unreachable), spec.name))
+        (self.unreachable > limit).then(|| {
+            format!("{} of wave `{}` unreachable, {limit} may be", hosts(self.unreachable), spec.name)
+        })
     }
 
     /// Does all that can be done without another event.
@@ -227,9 +228,8 @@ impl Waves {
         }
         let later = self.specs.iter().skip(self.current + usize::from(self.begun));
         let left = std::mem::take(&mut self.waiting).into_iter().chain(later.flat_map(|s| s.hosts.clone()));
-        let skipped: Vec<Action> = left
-            .map(|host| Action::SkipHost { host, reason: format!("not begun: {reason}") })
-            .collect();
+        let skipped: Vec<Action> =
+            left.map(|host| Action::SkipHost { host, reason: format!("not begun: {reason}") }).collect();
         actions.extend(skipped);
         self.finished = true;
         actions.push(Action::Finish { stopped: true });

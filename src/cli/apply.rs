@@ -21,7 +21,7 @@ pub fn run(arguments: &ApplyArguments) -> Result<ExitCode, CliError> {
     let secrets = secrets::resolve(&plan.secrets)?;
     let known_hosts: Vec<PathBuf> = plan.known_hosts.iter().map(PathBuf::from).collect();
     let connections = plan.hosts.iter().map(|host| &host.connection);
-    let access = access(connections, secrets, &known_hosts, &arguments.run)?;
+    let access = access(connections, secrets, &known_hosts, false, &arguments.run)?;
     let local = |host: &&plan::PlannedHost| {
         host.connection.kind == PlannedConnection::LOCAL && host.steps.iter().any(|step| !step.already_so)
     };
@@ -45,7 +45,8 @@ pub fn plan_and_apply(arguments: &RunArguments) -> Result<ExitCode, CliError> {
     let made = make(&arguments.make)?;
     let bytes = plan::to_bytes(&made.plan);
     let digest = plan::digest(&bytes);
-    let work: usize = made.plan.hosts.iter().filter(|host| host.steps.iter().any(|step| !step.already_so)).count();
+    let work: usize =
+        made.plan.hosts.iter().filter(|host| host.steps.iter().any(|step| !step.already_so)).count();
     if made.exit == ExitCode::Interrupted || work == 0 {
         super::output::write_report(&made.report, &connect.run.output)?;
         if work == 0 {
@@ -62,7 +63,8 @@ pub fn plan_and_apply(arguments: &RunArguments) -> Result<ExitCode, CliError> {
     let mut access = made.access;
     // The steps' own secrets; those of the connections are there already.
     let missing = made.plan.secrets.iter().filter(|(name, _)| !access.secrets.contains_key(*name));
-    let missing: BTreeMap<_, _> = missing.map(|(name, reference)| (name.clone(), reference.clone())).collect();
+    let missing: BTreeMap<_, _> =
+        missing.map(|(name, reference)| (name.clone(), reference.clone())).collect();
     access.secrets.extend(secrets::resolve(&missing)?);
     apply(&made.plan, &bytes, digest, &access, &connect.run)
 }
@@ -89,8 +91,15 @@ fn apply(
     let log = RunLog::start(start, run)?;
     let watch = Watch::start(stop.clone(), cancel.clone(), true)?;
     let parallel = usize::from(run.parallel);
-    let request =
-        ApplyRequest { plan, access, parallel, sink: &log, stop: &stop, cancel: &cancel, redactor: &redactor };
+    let request = ApplyRequest {
+        plan,
+        access,
+        parallel,
+        sink: &log,
+        stop: &stop,
+        cancel: &cancel,
+        redactor: &redactor,
+    };
     let stopped = apply::run(&request)?;
     let gate = if watch.interrupted() {
         ExitCode::Interrupted
@@ -113,5 +122,9 @@ fn ask(question: &str) -> Result<(), CliError> {
     std::io::stderr().flush().map_err(CliError::Output)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(CliError::System)?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(CliError::Refused("not confirmed; nothing was changed".to_owned())) }
+    if answer.trim() == "yes" {
+        Ok(())
+    } else {
+        Err(CliError::Refused("not confirmed; nothing was changed".to_owned()))
+    }
 }

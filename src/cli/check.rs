@@ -102,7 +102,13 @@ fn judge(name: &str, connection: &PlannedConnection, facts: &Facts) -> Checked {
             (false, format!("{system}; {user} is not root, so much would stay unknown"), Some(remedy))
         }
     };
-    Checked { host: name.to_owned(), address: entry(name, connection, Vec::new()).address, fine, says, remedy }
+    Checked {
+        host: name.to_owned(),
+        address: entry(name, connection, Vec::new()).address,
+        fine,
+        says,
+        remedy,
+    }
 }
 
 fn table(checked: &[Checked]) -> String {

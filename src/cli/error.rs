@@ -63,11 +63,16 @@ impl CliError {
     /// What the process exits with.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Diagnostics(_) | Self::Input { .. } | Self::Plan(_) | Self::Facts(_) | Self::Local(_) => ExitCode::Usage,
-            Self::Refused(_) => ExitCode::Stopped,
-            Self::Output(_) | Self::Journal(_) | Self::Sink(_) | Self::Report(_) | Self::Apply(_) | Self::System(_) => {
-                ExitCode::CannotVouch
+            Self::Diagnostics(_) | Self::Input { .. } | Self::Plan(_) | Self::Facts(_) | Self::Local(_) => {
+                ExitCode::Usage
             }
+            Self::Refused(_) => ExitCode::Stopped,
+            Self::Output(_)
+            | Self::Journal(_)
+            | Self::Sink(_)
+            | Self::Report(_)
+            | Self::Apply(_)
+            | Self::System(_) => ExitCode::CannotVouch,
         }
     }
 

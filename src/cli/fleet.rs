@@ -5,9 +5,9 @@ use super::error::CliError;
 use super::secrets;
 use crate::apply::Access;
 use crate::inventory::{
-    self, BecomeMethod, ConnectionKind, Host, Inventory, Overrides, PasswordSource,
+    self, BecomeMethod, ConnectionKind, Host, Inventory, Overrides, PasswordSource, Sourced,
 };
-use crate::model::{Diagnostics, Secret, SecretSource};
+use crate::model::{Diagnostics, Secret, SecretSource, Sources};
 use crate::plan::{PlannedConnection, SecretReference};
 use crate::transport::{Keys, KnownHosts, Timeouts};
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ impl Fleet {
     pub fn read(arguments: &ConnectArguments) -> Result<Self, CliError> {
         let inventory = if arguments.inventory.is_empty() {
             eprintln!("note: no inventory was given, so this looks at the local machine only");
-            inventory::local(&overrides(arguments))
+            local(&overrides(arguments))
         } else {
             let loaded = inventory::read(&arguments.inventory, &overrides(arguments))?;
             print_warnings(&loaded.diagnostics);
@@ -72,9 +72,10 @@ impl Fleet {
         let local = host.connection.value == ConnectionKind::Local;
         let kind = if local { PlannedConnection::LOCAL } else { PlannedConnection::SSH };
         let login_user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
-        let password = host.password.as_ref().map(|password| {
-            self.secret(&password.value, &format!("SSH password of {}", host.name))
-        });
+        let password = host
+            .password
+            .as_ref()
+            .map(|password| self.secret(&password.value, &format!("SSH password of {}", host.name)));
         let become_password = host.become_password.as_ref().map(|password| {
             self.secret(&password.value, &format!("password for becoming root on {}", host.name))
         });
@@ -114,15 +115,7 @@ impl Fleet {
         let mut secrets = secrets::resolve(&wanted)?;
         secrets.extend(self.inline.clone());
         let connections = self.hosts.iter().map(|(_, connection)| connection);
-        let mut access = access(connections, secrets, &arguments.known_hosts, &arguments.run)?;
-        if arguments.accept_new {
-            let file = arguments.known_hosts.first().cloned().or_else(user_known_hosts).ok_or_else(|| {
-                CliError::input("there is no home directory to keep known_hosts in", "give --known-hosts FILE")
-            })?;
-            let known = Arc::unwrap_or_clone(access.known_hosts);
-            access.known_hosts = Arc::new(known.accept_new(file));
-        }
-        Ok(access)
+        access(connections, secrets, &arguments.known_hosts, arguments.accept_new, &arguments.run)
     }
 }
 
@@ -141,6 +134,7 @@ pub fn access<'a>(
     connections: impl Iterator<Item = &'a PlannedConnection> + Clone,
     secrets: BTreeMap<String, Secret>,
     known_hosts: &[PathBuf],
+    accept_new: bool,
     run: &RunningArguments,
 ) -> Result<Access, CliError> {
     let by_ssh = connections.clone().any(|connection| connection.kind != PlannedConnection::LOCAL);
@@ -148,12 +142,10 @@ pub fn access<'a>(
         connections.filter_map(|connection| connection.key.as_deref().map(PathBuf::from)).collect();
     key_files.sort();
     key_files.dedup();
-    let known_hosts = if by_ssh { KnownHosts::read(known_hosts).map_err(CliError::Local)? } else { KnownHosts::default() };
-    for warning in known_hosts.warnings() {
-        eprintln!("warning: {warning}");
-    }
+    let known_hosts = if by_ssh { read_known_hosts(known_hosts, accept_new)? } else { KnownHosts::default() };
     let keys = if by_ssh {
-        Keys::load(key_files.is_empty(), true, &key_files, &mut secrets::passphrase).map_err(CliError::Local)?
+        Keys::load(key_files.is_empty(), true, &key_files, &mut secrets::passphrase)
+            .map_err(CliError::Local)?
     } else {
         Keys::default()
     };
@@ -164,6 +156,37 @@ pub fn access<'a>(
         facts: Duration::from_secs(run.facts_timeout),
     };
     Ok(Access { known_hosts: Arc::new(known_hosts), keys: Arc::new(keys), secrets, timeouts })
+}
+
+fn read_known_hosts(files: &[PathBuf], accept_new: bool) -> Result<KnownHosts, CliError> {
+    let known = KnownHosts::read(files).map_err(CliError::Local)?;
+    for problem in known.problems() {
+        eprintln!("{}", problem.render(&Sources::default()));
+    }
+    if !accept_new {
+        return Ok(known);
+    }
+    let file = files.first().cloned().or_else(user_known_hosts);
+    let file = file.ok_or_else(|| {
+        CliError::input("there is no home directory to keep known_hosts in", "give --known-hosts FILE")
+    })?;
+    Ok(known.accept_new(file))
+}
+
+/// This machine as the one host, with how root is had there.
+fn local(overrides: &Overrides) -> Inventory {
+    let mut inventory = inventory::local();
+    let option = |name: &str| name.to_owned();
+    for host in &mut inventory.hosts {
+        host.become_method =
+            overrides.become_method.map(|value| Sourced { value, origin: option("--become") });
+        if overrides.ask_become_pass {
+            let source = SecretSource::Prompt(secrets::BECOME_PROMPT.to_owned());
+            let value = PasswordSource::Reference(source);
+            host.become_password = Some(Sourced { value, origin: option("--ask-become-pass") });
+        }
+    }
+    inventory
 }
 
 fn user_known_hosts() -> Option<PathBuf> {

@@ -6,7 +6,7 @@ use super::fleet::{Fleet, print_warnings};
 use super::output::write_report;
 use super::run_log::{RunLog, Start, entry, operator};
 use super::signals::Watch;
-use crate::apply::{Access, Stop, Survey, Surveyed, SurveyOutcome, survey};
+use crate::apply::{Access, Stop, Survey, SurveyOutcome, Surveyed, survey};
 use crate::detect::{ProductRules, findings};
 use crate::facts::{Facts, Questions, document};
 use crate::journal::{self, MemorySink};
@@ -107,11 +107,18 @@ impl Look<'_> {
         if let Some(limit) = &arguments.limit {
             options.insert("limit".to_owned(), limit.clone());
         }
-        let hosts = self.fleet.hosts.iter().map(|(host, connection)| {
-            entry(&host.name, connection, host.groups.iter().cloned().collect())
-        });
+        let hosts =
+            self.fleet.hosts.iter().map(|(host, connection)| {
+                entry(&host.name, connection, host.groups.iter().cloned().collect())
+            });
         Start {
-            verb: if self.verb == "verify" { "verify" } else if self.verb == "plan" { "plan" } else { "identify" },
+            verb: if self.verb == "verify" {
+                "verify"
+            } else if self.verb == "plan" {
+                "plan"
+            } else {
+                "identify"
+            },
             playbook: self.playbook.digest.clone(),
             plan: None,
             options,

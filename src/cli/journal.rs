@@ -4,9 +4,10 @@ use super::args::Format;
 use super::error::CliError;
 use super::output::print_bytes;
 use super::run_log::runs_dir;
-use crate::journal;
+use crate::journal::{self, RunSummary};
 use crate::model::ExitCode;
 use crate::model::output::escape_line;
+use serde_json::json;
 use std::path::Path;
 
 /// Runs `journal verify`: exit 0 when nothing is wrong, 3 otherwise.
@@ -32,10 +33,38 @@ pub fn list(runs: Option<&Path>, format: Format) -> Result<ExitCode, CliError> {
     let dir = runs_dir(runs);
     let runs = journal::list(&dir)?;
     let text = match format {
-        Format::Json => journal::list_json(&runs),
+        Format::Json => as_json(&runs),
         Format::Table if runs.is_empty() => format!("no runs in {}\n", dir.display()),
-        Format::Table => runs.iter().map(|run| format!("{run}\n")).collect(),
+        Format::Table => runs.iter().map(line).collect(),
     };
     print_bytes(text.as_bytes())?;
     Ok(ExitCode::Success)
+}
+
+fn line(run: &RunSummary) -> String {
+    if let Some(problem) = &run.problem {
+        return format!("{}  cannot be read: {}\n", escape_line(&run.id), escape_line(problem));
+    }
+    let started = run.started.map_or_else(String::new, |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
+    let state = match (run.exit, run.running) {
+        (Some(exit), _) => format!("exit {}", exit.code()),
+        (None, true) => "running".to_owned(),
+        (None, false) => "unfinished".to_owned(),
+    };
+    let counts: Vec<String> = run.summary.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    format!("{}  {started}  {:8}  {state:10}  {}\n", run.id, escape_line(&run.verb), counts.join(", "))
+}
+
+fn as_json(runs: &[RunSummary]) -> String {
+    let runs: Vec<_> = runs
+        .iter()
+        .map(|run| {
+            json!({
+                "run": run.id, "verb": run.verb, "started": run.started, "ended": run.ended,
+                "finished": run.finished, "running": run.running, "hosts": run.hosts,
+                "summary": run.summary, "exit": run.exit.map(ExitCode::code), "problem": run.problem,
+            })
+        })
+        .collect();
+    format!("{}\n", serde_json::to_string_pretty(&json!({"uproot": 1, "runs": runs})).unwrap_or_default())
 }

@@ -23,7 +23,10 @@ pub fn run(arguments: &PlanArguments) -> Result<ExitCode, CliError> {
     let output = &arguments.make.connect.run.output;
     if !arguments.force && arguments.out.exists() {
         let message = format!("`{}` is there already", arguments.out.display());
-        return Err(CliError::input(message, "give another name by `--out FILE`, or `--force` to overwrite it"));
+        return Err(CliError::input(
+            message,
+            "give another name by `--out FILE`, or `--force` to overwrite it",
+        ));
     }
     let made = make(&arguments.make)?;
     let digest = plan::write(&arguments.out, &made.plan, arguments.force)?;
@@ -35,11 +38,8 @@ pub fn run(arguments: &PlanArguments) -> Result<ExitCode, CliError> {
     if made.plan.hosts.iter().any(|host| !host.steps.is_empty()) {
         eprintln!("next: review it, then `uproot apply {}`", arguments.out.display());
     }
-    let unread = made
-        .plan
-        .hosts
-        .iter()
-        .any(|host| matches!(host.state, HostState::Unknown | HostState::Unreachable));
+    let unread =
+        made.plan.hosts.iter().any(|host| matches!(host.state, HostState::Unknown | HostState::Unreachable));
     Ok(if arguments.detailed_exitcode || made.exit == ExitCode::Interrupted {
         made.exit
     } else if unread {
@@ -124,7 +124,8 @@ fn refuse_early(playbook: &Playbook, inventory: &Inventory, allowed: &[String]) 
         let (WaveHosts::Pattern(pattern), Some(place)) = (&wave.hosts, &wave.place) else { continue };
         if let Err(wrong) = inventory::select(inventory, pattern) {
             let mut diagnostic = Diagnostic::error(place, format!("wave `{}`: {}", wave.name, wrong.message));
-            diagnostic.help = wrong.help.or_else(|| Some("`uproot inventory list` shows hosts and groups".to_owned()));
+            diagnostic.help =
+                wrong.help.or_else(|| Some("`uproot inventory list` shows hosts and groups".to_owned()));
             list.push(diagnostic);
         }
     }
@@ -136,7 +137,10 @@ fn refuse_early(playbook: &Playbook, inventory: &Inventory, allowed: &[String]) 
         None => Ok(()),
         Some(word) => Err(CliError::input(
             format!("no product asks for `--allow {word}`"),
-            format!("the playbook's words are: {}", if words.is_empty() { "none".to_owned() } else { words.join(", ") }),
+            format!(
+                "the playbook's words are: {}",
+                if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+            ),
         )),
     }
 }

@@ -52,7 +52,8 @@ impl RunLog {
         let mode = Mode::detect(terminal, run.output.quiet);
         let progress = Progress::new(mode, run.output.verbose, terminal && wants_color(), start.hosts.len());
         let journal = Arc::new(journal);
-        let sinks = Sinks { journal: Arc::clone(&journal), progress: Arc::new(progress) };
+        let sink: Arc<dyn EventSink> = journal.clone();
+        let sinks = Sinks { journal: sink, progress: Arc::new(progress) };
         let hosts = start.hosts.iter().map(|host| host.name.clone()).collect();
         let log = Self { journal, sinks, hosts, ended: Mutex::default(), quiet: run.output.quiet };
         let started = Event::RunStarted {
@@ -79,11 +80,8 @@ impl RunLog {
     pub fn finish(self, gate: ExitCode, not_done: &str) -> Result<(Report, ExitCode), CliError> {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for host in self.hosts.iter().filter(|host| !ended.contains_key(*host)) {
-            let event = Event::HostEnded {
-                state: HostState::Skipped,
-                reason: not_done.to_owned(),
-                remedy: None,
-            };
+            let event =
+                Event::HostEnded { state: HostState::Skipped, reason: not_done.to_owned(), remedy: None };
             self.record(Some(host), event)?;
         }
         let ended = std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner));

@@ -38,9 +38,8 @@ pub fn resolve(references: &BTreeMap<String, SecretReference>) -> Result<BTreeMa
 
 fn value_of(source: &SecretSource) -> Result<String, String> {
     let value = match source {
-        SecretSource::Env(variable) => {
-            std::env::var(variable).map_err(|_| format!("the environment variable `{variable}` is not set"))?
-        }
+        SecretSource::Env(variable) => std::env::var(variable)
+            .map_err(|_| format!("the environment variable `{variable}` is not set"))?,
         SecretSource::File(path) => {
             std::fs::read_to_string(path).map_err(|error| format!("cannot read `{path}`: {error}"))?
         }

@@ -22,6 +22,7 @@ pub use file::{PlanError, digest, read, to_bytes, write};
 pub use make::{HostInput, HostOutcome, PlanSettings, make};
 pub use show::show;
 
+use crate::detect::ProductRules;
 use crate::facts::Questions;
 use crate::inventory::BecomeMethod;
 use crate::model::{Finding, HostState, MachineIdentity, Platform, SecretSource};
@@ -147,6 +148,13 @@ pub struct PlannedConnection {
     pub become_password: Option<String>,
 }
 
+impl PlannedConnection {
+    /// `kind` of a connection by SSH.
+    pub const SSH: &'static str = "ssh";
+    /// `kind` of a connection to the machine uproot runs on.
+    pub const LOCAL: &'static str = "local";
+}
+
 /// One host of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -253,4 +261,22 @@ pub struct PlannedStep {
     /// Its effect holds already: it is listed, and not run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub already_so: bool,
+}
+
+impl PlannedStep {
+    /// The shell variable through which a step's script gets what its command reads on standard input.
+    pub const STDIN_VARIABLE: &'static str = "UPROOT_STDIN";
+}
+
+impl<'a> From<&'a PlannedProduct> for ProductRules<'a> {
+    fn from(product: &'a PlannedProduct) -> Self {
+        Self {
+            id: &product.id,
+            name: &product.name,
+            platforms: &product.platforms,
+            detect: &product.detect,
+            residue: product.residue.as_ref(),
+            version: product.version.as_ref(),
+        }
+    }
 }

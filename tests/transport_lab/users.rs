@@ -53,8 +53,11 @@ pub fn start(without: &str) -> Sshd {
         shadow.push_str(&format!("{name}:{hash}:19000:0:99999:7:::\n"));
         group.push_str(&format!("{name}:x:{uid}:\n"));
     }
-    std::fs::write(lab.join("home/noisy/.bashrc"), "printf 'Welcome! '; echo 'no newline at the end' >&2; printf '$ '\n")
-        .unwrap();
+    std::fs::write(
+        lab.join("home/noisy/.bashrc"),
+        "printf 'Welcome! '; echo 'no newline at the end' >&2; printf '$ '\n",
+    )
+    .unwrap();
     let sudoers = format!(
         "Defaults logfile={}/sudo.log, timestamp_type=global, passwd_tries=3\n\
          Defaults secure_path=\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"\n\
