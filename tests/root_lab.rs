@@ -266,6 +266,7 @@ fn a_killed_test_leaves_nothing_behind() {
     let mut victim = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "a_killed_test_leaves_nothing_behind"])
         .env("UPROOT_LAB_VICTIM", &marker)
+        .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
     let words =

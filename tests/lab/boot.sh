@@ -1,11 +1,14 @@
+#!/bin/sh
 # Runs as the first process of a host, in its own mount, pid, host name and IPC namespaces: builds its
 # file system over the machine's, makes it the root, and becomes sshd.
+# shellcheck disable=SC2154 # what `settings` assigns
 set -eu
 trap 'echo "lab: the host did not boot" >&2' EXIT
 dir=$1
 # The machine's /proc is still there: its pid is the one by which the test enters the host.
 read -r pid _ </proc/self/stat
 echo "$pid" >"$dir/pid.new"
+# shellcheck disable=SC1091
 . "$dir/settings"
 disk=$dir/disk
 

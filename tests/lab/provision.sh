@@ -1,5 +1,8 @@
+#!/bin/sh
 # Runs once on a new host, inside it: its users, its identity, its package database.
+# shellcheck disable=SC2154 # what `settings` assigns
 lab=$1
+# shellcheck disable=SC1091
 . "$lab/settings"
 
 echo "$name" >/etc/hostname
