@@ -247,7 +247,9 @@ fn an_upgraded_product_is_drift_and_a_restarted_daemon_is_not() {
         host.install_kesl("12.1.0-1543");
     }
     let inventory = lab.inventory_file([&upgraded, &restarted]);
-    let playbook = lab.write("playbook.yml", &format!("uproot: 1\nname: both at once\ninclude: [{}]\nwaves: [{{ name: all, hosts: all, max_failures: 1 }}]\n", catalogue().display()));
+    let endpoint = std::fs::read_to_string(catalogue().with_file_name("kaspersky").join("linux/endpoint.yml")).unwrap();
+    let waves = "waves: [{ name: all, hosts: all, max_failures: 1 }]\n";
+    let playbook = lab.write("playbook.yml", &format!("{endpoint}\n{waves}"));
     let out = lab.dir().join("plan.json");
     let out = out.to_str().unwrap();
     uproot(&lab, &inventory, &["plan", "--out", out, "--playbook", playbook.to_str().unwrap()]).expect_code(0);
