@@ -7,6 +7,7 @@ pub mod pattern;
 pub mod product;
 pub mod rule;
 pub mod step;
+pub mod version;
 
 pub use pattern::Pattern;
 pub use product::{
