@@ -84,7 +84,7 @@ const SHARED: &[&str] = &[
 pub(super) fn path_refusal(path: &Pattern) -> Option<(String, &'static str)> {
     let text = path.as_str();
     let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
-    if text.contains('\\') || !text.starts_with('/') {
+    if !text.starts_with('/') {
         // Windows paths: `uproot` has no step for them yet, the plan refuses it.
         return None;
     }
@@ -120,7 +120,11 @@ pub(super) fn path_refusal(path: &Pattern) -> Option<(String, &'static str)> {
     let shared = SHARED.iter().find(|shared| matcher.matches(shared).is_true() || without_last == **shared);
     if let Some(shared) = shared {
         return Some((
-            format!("`{text}` reaches `{shared}`, which others use too"),
+            if trimmed == **shared {
+                format!("`{text}` is a directory that others use too")
+            } else {
+                format!("`{text}` reaches `{shared}`, which others use too")
+            },
             "name the product's own directory or file below it",
         ));
     }

@@ -88,6 +88,10 @@ fn rule(out: &mut String, rule_of: &Rule, depth: usize) {
             out.push_str(&format!("{indent}- there is {check}\n"));
             return;
         }
+        Rule::Not(inner) if matches!(**inner, Rule::Check(_)) => {
+            out.push_str(&format!("{indent}- {}\n", in_line(rule_of)));
+            return;
+        }
         Rule::Any(rules) => ("any of", rules),
         Rule::All(rules) => ("all of", rules),
         Rule::Not(inner) => ("not", std::slice::from_ref(inner)),
@@ -142,7 +146,10 @@ fn in_line(rule_of: &Rule) -> String {
     match rule_of {
         Rule::Any(rules) => join(rules, " or "),
         Rule::All(rules) => join(rules, " and "),
-        Rule::Not(inner) => format!("not {}", in_line(inner)),
+        Rule::Not(inner) => match &**inner {
+            Rule::Check(check) => format!("there is no {check}"),
+            other => format!("not {}", in_line(other)),
+        },
         Rule::Check(check) => format!("there is {check}"),
     }
 }

@@ -420,12 +420,17 @@ pub(super) static STEPS: &[Construct] = &[
         &[required("instructions", Kind::Text, "what a person must do")],
         "something only a person can do",
     ),
-    short("wait_for", "rule", &[required("rule", Kind::Rule, "the rule")], "waits until a rule is true"),
+    short(
+        "wait_for",
+        "rule",
+        &[required("rule", Kind::Rule, "a rule such as `not: { process: NAME }`")],
+        "waits until a rule is true",
+    ),
     short(
         "require",
         "rule",
         &[
-            required("rule", Kind::Rule, "the rule"),
+            required("rule", Kind::Rule, "a rule such as `not: { process: NAME }`"),
             key("message", Kind::Text, "what to say when it is not true"),
         ],
         "goes on only if a rule is true",

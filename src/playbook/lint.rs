@@ -89,12 +89,9 @@ fn lint_step(step: &Step) -> Vec<Diagnostic> {
             }
         }
         Action::RemovePath { path } if is_broad(path) => out.push(
-            Diagnostic::warning(
-                &step.place,
-                format!("`{path}` has a wildcard in its first three components"),
-            )
-            .with_label("it may reach what others installed")
-            .with_help("name the product's own directory"),
+            Diagnostic::warning(&step.place, format!("`{path}` could reach what others installed"))
+                .with_label("its wildcard stands early, or after too little")
+                .with_help("name the product's own directory"),
         ),
         _ => {}
     }
@@ -114,12 +111,19 @@ fn removes_trees(command: &str) -> bool {
     })
 }
 
+/// A wildcard that stands early, or after next to nothing. The directory of every user is no wildcard
+/// that could be avoided.
 fn is_broad(path: &Pattern) -> bool {
-    path.as_str()
-        .split('/')
-        .filter(|part| !part.is_empty())
-        .take(3)
-        .any(|part| part.contains(['*', '?', '[', '{']))
+    let text = path.as_str();
+    let below = text.strip_prefix("/home/*/").or_else(|| text.strip_prefix("/Users/*/"));
+    let parts = below.unwrap_or(text).split('/').filter(|part| !part.is_empty());
+    let least = if below.is_some() { 0 } else { 2 };
+    parts.enumerate().any(|(index, part)| {
+        let before = part.split(['*', '?', '[', '{']).next().unwrap_or_default();
+        let wild = before.len() < part.len();
+        wild && (index < least
+            || (index == least && before.chars().filter(char::is_ascii_alphanumeric).count() < 3))
+    })
 }
 
 /// Whether the rule could be true on a host of the platform.

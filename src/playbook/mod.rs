@@ -17,6 +17,8 @@ mod read;
 pub mod rule;
 mod schema;
 pub mod step;
+#[cfg(test)]
+mod tests;
 mod vars;
 pub mod version;
 mod walk;

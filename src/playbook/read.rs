@@ -86,6 +86,13 @@ pub fn parse(file: &str, text: &str, loader: &dyn IncludeLoader) -> Result<Loade
     reader.file(&root, &BTreeMap::new(), None);
     let Reader { mut walker, parts, sources, .. } = reader;
     let playbook = assemble(&mut walker, parts);
+    let unexpanded = std::mem::take(&mut walker.unexpanded);
+    let mut told = BTreeSet::new();
+    // The first message at such a place is the one about the variable.
+    walker.problems.retain(|problem| match &problem.place {
+        Some(place) if unexpanded.contains(place) => told.insert(place.clone()),
+        _ => true,
+    });
     let mut diagnostics = Diagnostics { list: walker.problems, sources };
     if diagnostics.has_errors() {
         sort(&mut diagnostics.list);
@@ -158,7 +165,10 @@ impl Reader<'_> {
     fn substitute(&mut self, root: &mut Node, vars: &BTreeMap<String, String>) {
         if let crate::model::yaml::Value::Map(pairs) = &mut root.value {
             for (_, value) in pairs.iter_mut().filter(|(key, _)| key.as_str() != Some("vars")) {
+                let before = self.walker.problems.len();
                 substitute(value, vars, &mut self.walker.problems);
+                let new = self.walker.problems.iter().skip(before);
+                self.walker.unexpanded.extend(new.filter_map(|problem| problem.place.clone()));
             }
         }
     }

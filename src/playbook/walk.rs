@@ -12,6 +12,9 @@ use std::time::Duration;
 /// Longest time that any duration of a step or product may name.
 pub(super) const LONGEST: Duration = Duration::from_secs(86_400);
 
+/// How many words stand beside the caret; all of them are in the help where none is near.
+const SHOWN_WORDS: usize = 6;
+
 /// Collects what is wrong and what is not obeyed.
 #[derive(Debug, Default)]
 pub(super) struct Walker {
@@ -19,6 +22,8 @@ pub(super) struct Walker {
     pub unobeyed: Vec<Unobeyed>,
     /// The platforms of the product being read; none while outside of one.
     pub platforms: Vec<Platform>,
+    /// Where a variable could not be replaced: what else is said of that text is not the author's mistake.
+    pub unexpanded: Vec<Place>,
     /// Secrets that steps use, with where.
     pub secret_uses: Vec<(String, Place)>,
 }
@@ -72,25 +77,33 @@ impl Walker {
         });
         let pairs = self.take(map)?;
         let known: Vec<&str> = construct.keys.iter().chain(others).map(|key| key.name).collect();
-        let mut taken = Vec::new();
+        let (mut taken, mut meant) = (Vec::new(), Vec::new());
         for (key, value) in pairs {
             match key.as_str() {
                 Some(name) if known.contains(&name) => taken.push((key, value)),
-                _ => self.unknown(key, "key", context, &known),
+                _ => {
+                    self.unknown(key, "key", context, &known);
+                    meant.extend(nearest(key.as_str().unwrap_or_default(), known.iter().copied()));
+                }
             }
         }
         let fields = Fields { construct, pairs: taken };
-        self.missing(&fields, context, place);
+        self.missing(&fields, &meant, context, place);
         Some(fields)
     }
 
-    fn missing(&mut self, fields: &Fields<'_>, context: &str, place: &Place) {
+    /// Reports keys that should be there. One that a misspelt key was `meant` to be was told already.
+    fn missing(&mut self, fields: &Fields<'_>, meant: &[&str], context: &str, place: &Place) {
         let construct = fields.construct;
-        for key in construct.keys.iter().filter(|key| key.required && fields.get(key.name).is_none()) {
+        let absent =
+            |key: &&Key| key.required && fields.get(key.name).is_none() && !meant.contains(&key.name);
+        for key in construct.keys.iter().filter(absent) {
             let help = format!("add `{}: …` ({})", key.name, key.doc);
             self.error(place, format!("{context} has no `{}`", key.name), "a key is missing here", help);
         }
-        let given = |names: &[&str]| names.iter().filter(|name| fields.get(name).is_some()).count();
+        let given = |names: &[&str]| {
+            names.iter().filter(|name| fields.get(name).is_some() || meant.contains(name)).count()
+        };
         if !construct.at_least_one.is_empty() && given(construct.at_least_one) == 0 {
             let words = list_words(construct.at_least_one);
             self.error(
@@ -124,7 +137,10 @@ impl Walker {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("remove it, or write one of {}", list_words(known)),
         };
-        let label = format!("expected one of {}", list_words(known));
+        let label = match known.split_at_checked(SHOWN_WORDS) {
+            Some((first, [_, ..])) => format!("expected one of {}, …", list_words(first)),
+            _ => format!("expected one of {}", list_words(known)),
+        };
         self.error(&node.place, format!("unknown {what} `{word}` in {context}"), &label, help);
     }
 
@@ -233,7 +249,7 @@ impl Walker {
             } else if is_windows_path(text) {
                 "a path of Windows needs `windows` in the product's `platforms`".to_owned()
             } else {
-                format!("begin it with `/`, such as `/opt/{text}`")
+                format!("begin it with `/`: `/{text}`")
             };
             self.error(
                 &node.place,
@@ -243,33 +259,50 @@ impl Walker {
             );
             return None;
         }
-        if text.split(['/', '\\']).any(|part| part == ".." || part == ".") {
-            self.error(
-                &node.place,
-                format!("`{text}` has `.` or `..` in it"),
-                "expected a path without them",
-                "write the path that is meant",
-            );
-            return None;
-        }
-        Some(pattern)
+        let parts = || text.split(['/', '\\']);
+        let (wrong, label, help) = if parts().any(|part| part == ".." || part == ".") {
+            ("has `.` or `..` in it", "expected a path without them", "write the path that is meant")
+        } else if text.contains("//") {
+            ("has an empty component", "a path is never written so by a host", "write one `/`")
+        } else if text.split('/').any(|part| !is_balanced(part)) {
+            (
+                "has a `/` inside `{…}` or `[…]`",
+                "expected whole components",
+                "write one path for each, as a list",
+            )
+        } else {
+            // A host lists a directory without a final `/`.
+            let trimmed = text.trim_end_matches('/');
+            return Some(Pattern::new(if trimmed.is_empty() { "/" } else { trimmed }));
+        };
+        self.error(&node.place, format!("`{text}` {wrong}"), label, help);
+        None
     }
 
     /// A regular expression.
     pub fn regex(&mut self, node: &Node) -> Option<TextPattern> {
         let pattern = TextPattern(self.text(node)?);
-        if let Err(error) = pattern.compile() {
-            let text = error.to_string();
-            let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            self.error(
-                &node.place,
-                format!("`{}` is not a usable regular expression: {reason}", pattern.0),
-                "expected a regular expression",
-                "escape `(`, `[`, `*`, `+`, `?`, `.` by `\\` where the character is meant; put it in single quotes",
-            );
-            return None;
-        }
-        Some(pattern)
+        let error = match pattern.compile() {
+            Ok(_) => return Some(pattern),
+            Err(regex::Error::CompiledTooBig(_)) => {
+                self.error(
+                    &node.place,
+                    format!("the regular expression `{}` is too large", pattern.0),
+                    "a smaller expression is expected",
+                    "lower the counts in `{…}`, or split it",
+                );
+                return None;
+            }
+            Err(error) => error.to_string(),
+        };
+        let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        self.error(
+            &node.place,
+            format!("`{}` is not a regular expression: {reason}", pattern.0),
+            "expected a regular expression",
+            "escape `(`, `[`, `*`, `+`, `?`, `.` by `\\` where the character is meant; put it in single quotes",
+        );
+        None
     }
 
     /// A version range.
@@ -359,6 +392,12 @@ pub(super) fn is_windows_path(text: &str) -> bool {
         && chars.next() == Some(':')
         && chars.next().is_some_and(|c| c == '\\' || c == '/');
     drive || (text.starts_with('%') && text.matches('%').count() >= 2)
+}
+
+/// Whether every `{` and `[` is closed within this component.
+fn is_balanced(part: &str) -> bool {
+    let count = |c: char| part.matches(c).count();
+    count('{') == count('}') && count('[') == count(']')
 }
 
 /// The words in backquotes, joined by commas.

@@ -113,7 +113,7 @@ impl Walker {
             "package" => self.package(fields, context),
             "service" => {
                 let running = fields.get("running").and_then(|node| self.take(node.boolean()));
-                self.each(fields, "name", |name| Check::Service { name, running })
+                self.each(fields, "name", |name| Check::Service { name: service_name(&name), running })
             }
             "process" => self.process(fields),
             "path" => self.path_check(fields, context),
@@ -125,7 +125,9 @@ impl Walker {
                     .into_iter()
                     .collect()
             }
-            "kernel_module" => self.each(fields, "name", |name| Check::KernelModule { name }),
+            "kernel_module" => {
+                self.each(fields, "name", |name| Check::KernelModule { name: module_name(name) })
+            }
             "certificate" => {
                 let subject = fields.get("subject").and_then(|node| self.regex(node));
                 subject.map(|subject| Check::Certificate { subject }).into_iter().collect()
@@ -154,7 +156,24 @@ impl Walker {
             "broken" => Some(PackageState::Broken),
             _ => None,
         });
+        if let Some(node) = fields.get("name") {
+            for name in node.as_list().unwrap_or(std::slice::from_ref(node)) {
+                self.package_name(name);
+            }
+        }
         self.each(fields, "name", |name| Check::Package { name, version: version.clone(), state })
+    }
+
+    /// Packages are listed without architecture: a name with one would never match.
+    fn package_name(&mut self, node: &Node) {
+        if let Some((name, _)) = node.as_str().and_then(|name| name.split_once(':')) {
+            self.error(
+                &node.place,
+                format!("the package name `{}` has an architecture", node.as_str().unwrap_or_default()),
+                "expected a name alone",
+                format!("write `{name}`: it stands for every architecture"),
+            );
+        }
     }
 
     fn process(&mut self, fields: &Fields<'_>) -> Vec<Check> {
@@ -248,6 +267,17 @@ impl Walker {
         }
         out
     }
+}
+
+/// Services are listed without `.service`.
+fn service_name(name: &Pattern) -> Pattern {
+    let text = name.as_str();
+    Pattern::new(text.strip_suffix(".service").filter(|short| !short.is_empty()).unwrap_or(text))
+}
+
+/// The kernel lists modules with `_` for `-`. In `[a-z]` the `-` is a range and stays.
+fn module_name(name: Pattern) -> Pattern {
+    if name.as_str().contains('[') { name } else { Pattern::new(name.as_str().replace('-', "_")) }
 }
 
 /// `kesl` as `{ name: kesl }`.

@@ -200,7 +200,12 @@ impl Walker {
                 );
                 return None;
             }
-            if what != "service" && matches!(name.as_str(), "root" | "wheel" | "sudo" | "nobody") {
+            if what == "service" {
+                // Hosts list services without `.service`.
+                let short = name.strip_suffix(".service").filter(|short| !short.is_empty());
+                return Some(short.unwrap_or(&name).to_owned());
+            }
+            if matches!(name.as_str(), "root" | "wheel" | "sudo" | "nobody") {
                 walker.error(
                     &node.place,
                     format!("the {what} `{name}` belongs to the system"),
@@ -228,12 +233,12 @@ impl Walker {
             return None;
         }
         if pattern.as_str().starts_with('-')
-            || pattern.as_str().contains(|c: char| c.is_whitespace() || c == '/')
+            || pattern.as_str().contains(|c: char| c.is_whitespace() || c == '/' || c == ':')
         {
             self.error(
                 &node.place,
                 format!("`{pattern}` cannot be a name"),
-                "expected a name without spaces or `/`, not beginning with `-`",
+                "expected a name without spaces, `/` or `:`, not beginning with `-`",
                 "write the name as the system lists it",
             );
             return None;

@@ -105,8 +105,8 @@ impl Node {
             _ => None,
         };
         number.filter(|number| (least..=most).contains(number)).ok_or_else(|| {
-            let help = format!("write a number from {least} to {most}, without quotes");
-            self.mismatch("a whole number", &help)
+            let expected = format!("a whole number from {least} to {most}");
+            self.mismatch(&expected, "write it in digits, without quotes")
         })
     }
 
@@ -119,6 +119,7 @@ impl Node {
         let text = self.as_str().ok_or_else(|| self.mismatch("a length of time", help))?;
         let length = parse_duration(text).map_err(|reason| {
             Diagnostic::error(&self.place, format!("`{text}` is not a length of time: {reason}"))
+                .with_label("expected a length of time")
                 .with_help(help)
         })?;
         if length > most {
