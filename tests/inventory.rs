@@ -300,6 +300,27 @@ fn deep(levels: usize) -> String {
         + &format!("[g{levels}]\nweb01\n")
 }
 
+#[test]
+fn a_range_has_its_errors_said_once_and_an_error_is_never_lost_among_warnings() {
+    let twice: String = (0..1500).map(|n| format!("h{n} ansible_port=1\nh{n} ansible_port=2\n")).collect();
+    let dir = files(&[
+        ("ini", "web[1:500] ansible_port=x ansible_user=ops\n"),
+        ("yml", "uproot_inventory: 1\nhosts: { \"web[1:500]\": { port: x, user: \"{{ who }}\" } }\n"),
+        ("late", &format!("{twice}web01 ansible_port=x\n")),
+    ]);
+    let errors = |name: &str| read_one(&path(&dir, name)).unwrap_err().list.len();
+    assert_eq!((errors("ini"), errors("yml"), errors("late")), (1, 2, 1001));
+}
+
+#[test]
+fn options_are_checked_too() {
+    let overrides =
+        Overrides { user: Some("-l root".into()), key: Some(String::new()), ..Overrides::default() };
+    let failure = read(&["web01,".into()], &overrides).unwrap_err();
+    let places: Vec<String> = failure.list.iter().map(|d| d.place.clone().unwrap().to_string()).collect();
+    assert_eq!(places, ["--user:1:1", "--key:1:1"]);
+}
+
 /// Ten thousand hosts of the worst kind: each with its own line, password and variables, in groups
 /// of groups. Far from a second even unoptimised; a quadratic step would take minutes.
 #[test]
@@ -357,6 +378,59 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn no_answer_of_a_script_makes_it_panic(answer in answers()) {
+        let dir = files(&[("answer.json", &answer.to_string())]);
+        match read_one(&path(&dir, "answer.json")) {
+            Ok(loaded) => {
+                let shown = render_list(&loaded.inventory, &all(&loaded.inventory));
+                prop_assert!(!shown.contains('\x1b'));
+            }
+            Err(failure) => prop_assert!(failure.list.iter().all(|d| d.place.is_some() && d.help.is_some())),
+        }
+    }
+}
+
+/// JSON made of the words that an answer to `--list` has.
+fn answers() -> impl Strategy<Value = serde_json::Value> {
+    use serde_json::{Value, json};
+    let word = prop::sample::select(vec![
+        "_meta",
+        "hostvars",
+        "all",
+        "hosts",
+        "children",
+        "vars",
+        "web",
+        "web01",
+        "ansible_user",
+        "ansible_port",
+        "ansible_password",
+        "\u{1b}[31m",
+        "",
+        "{{ x }}",
+        "22",
+    ]);
+    let leaf = prop_oneof![
+        word.clone().prop_map(Value::from),
+        Just(json!(22)),
+        Just(Value::Null),
+        Just(json!(true))
+    ];
+    let inner = leaf.prop_recursive(4, 24, 4, move |inner| {
+        let word = word.clone().prop_map(str::to_owned);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(word, inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    });
+    inner.prop_map(
+        |inner| json!({ "_meta": inner, "web": inner, "all": { "hosts": ["web01"], "vars": inner } }),
+    )
+}
+
 /// Texts of the words that the formats know, in any order.
 fn words() -> impl Strategy<Value = String> {
     let word = prop::sample::select(vec![
@@ -402,4 +476,21 @@ fn words() -> impl Strategy<Value = String> {
         "~",
     ]);
     prop::collection::vec(word, 0..40).prop_map(|words| words.concat())
+}
+
+/// The examples of the documentation are inventories without errors or warnings.
+#[test]
+fn the_documentation_is_right() {
+    let text = std::fs::read_to_string("docs/inventory.md").unwrap();
+    let blocks = regex::Regex::new(r"(?s)```(yaml|ini|csv)\n(.*?)```").unwrap();
+    let mut kinds = Vec::new();
+    for block in blocks.captures_iter(&text) {
+        let name = format!("hosts.{}", &block[1]);
+        let dir = files(&[(&name, &block[2])]);
+        let loaded = read_one(&path(&dir, &name)).map_err(|e| e.render()).unwrap();
+        assert_eq!(loaded.diagnostics.render(), "");
+        assert!(loaded.inventory.hosts.len() > 49);
+        kinds.push(block[1].to_owned());
+    }
+    assert_eq!(kinds, ["yaml", "ini", "csv"]);
 }

@@ -157,9 +157,9 @@ fn hosts_line(draft: &mut Draft, line: &Line<'_>, group: &Arc<str>) {
         let name_place = line.place(token.start, name.chars().count());
         let place = line.place(token.start + offset, token.length.saturating_sub(offset));
         let value = literal(value);
-        for &id in &ids {
+        draft.for_hosts(&ids, |draft, id| {
             take_var(draft, &Owner::Host(id), name, &name_place, Raw::Text(&value), &place);
-        }
+        });
     }
 }
 

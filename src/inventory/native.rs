@@ -91,17 +91,7 @@ fn read_hosts(draft: &mut Draft, node: &Node) {
             continue;
         };
         let ids = draft.hosts_of(text, &key.place, is_verbatim(key));
-        let Some((first, rest)) = ids.split_first() else { continue };
-        let before = draft.out.list.len();
-        read_host(draft, *first, value, text);
-        // What is wrong with the value was said for the first host of a range.
-        let said = draft.out.list.len();
-        for &id in rest {
-            read_host(draft, id, value, text);
-            if said > before {
-                draft.out.list.truncate(said);
-            }
-        }
+        draft.for_hosts(&ids, |draft, id| read_host(draft, id, value, text));
     }
 }
 
@@ -233,6 +223,10 @@ fn password(draft: &mut Draft, node: &Node) -> Option<PasswordSource> {
     const HELP: &str =
         "write one of `{ env: NAME }`, `{ file: PATH }`, `{ command: LINE }`, `{ prompt: \"question\" }`";
     if let Some(text) = node.as_str().filter(|text| !text.is_empty()) {
+        if let Some(wrong) = values::template(text) {
+            draft.wrong(&node.place, &wrong);
+            return None;
+        }
         return Some(PasswordSource::Inline(text.to_owned()));
     }
     let Some([(key, value)]) = node.as_map() else {

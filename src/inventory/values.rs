@@ -200,9 +200,26 @@ pub(super) fn one_of(what: &str, text: &str, words: &[&str]) -> Wrong {
     Wrong::new(format!("{} is no {what}", quoted(text)), help)
 }
 
+/// Why a value that only Ansible could read is none.
+pub(super) fn template(text: &str) -> Option<Wrong> {
+    let vault = text.trim_start().starts_with("$ANSIBLE_VAULT");
+    let what = match (text.contains("{{") || text.contains("{%"), vault) {
+        (_, true) => "encrypted by ansible-vault, which uproot does not read",
+        (true, false) => "a template, and uproot evaluates none",
+        (false, false) => return None,
+    };
+    Some(Wrong::new(
+        format!("the value is {what}"),
+        "write the value itself, or for a password `{ env: NAME }`",
+    ))
+}
+
 /// The value of a field that holds text of one line, by uproot's own words.
 pub(super) fn plain(field: Field, text: &str) -> Result<Vec<Value>, Wrong> {
     let one = |value: Result<Value, Wrong>| value.map(|v| vec![v]);
+    if let Some(wrong) = template(text) {
+        return Err(wrong);
+    }
     match field {
         Field::Address => one(address(text)),
         Field::Port => one(port(text).map(Value::Port)),
