@@ -240,8 +240,11 @@ fn every_defect_is_listed_not_the_first_alone() {
     }
 }
 
+/// An event, and the host it is about.
+type Told<'a> = (Option<&'a str>, Event);
+
 /// Writes events as they are, in a finished journal whose chain holds, and verifies it.
-fn verify_events(events: Vec<(Option<&str>, Event)>) -> Vec<Defect> {
+fn verify_events(events: Vec<Told<'_>>) -> Vec<Defect> {
     let runs = tempfile::tempdir().unwrap();
     let writer = Writer::create(runs.path(), "r").unwrap();
     for (host, event) in events {
@@ -265,7 +268,7 @@ fn violations_of_the_grammar_are_found() {
     let host = || "a".to_owned();
     let step = || "kesl/1".to_owned();
     let none = OutputRef::default;
-    let cases: Vec<(Vec<(Option<&str>, Event)>, Vec<Defect>)> = vec![
+    let cases: Vec<(Vec<Told<'_>>, Vec<Defect>)> = vec![
         (vec![start(), begin(), end(), over()], vec![]),
         (vec![start(), end(), over()], vec![]),
         (
