@@ -433,6 +433,54 @@ fn an_end_record_that_counts_wrong_is_told() {
     assert!(report.notes[0].contains("counts other states"), "{:?}", report.notes);
 }
 
+#[test]
+fn the_verdict_is_a_sentence() {
+    let verdict = |ends: &[(&str, HostState)], exit| {
+        let mut script = Script::default();
+        script.start(&ends.iter().map(|(host, _)| *host).collect::<Vec<_>>());
+        for (host, state) in ends {
+            script.end(host, *state, "", None);
+        }
+        let text = table(&script.finish(exit).report(), &options(200));
+        text.lines().last().unwrap().to_owned()
+    };
+    use HostState::{Clean, Interrupted, Present, Removed, Unknown};
+    assert_eq!(
+        verdict(&[("a", Clean), ("b", Removed)], ExitCode::Success),
+        "Every host is free of the products looked for, and every question was answered. Exit code 0."
+    );
+    assert_eq!(
+        verdict(&[("a", Clean), ("b", Present)], ExitCode::Found),
+        "1 of 2 hosts has a product or its residue. Exit code 1."
+    );
+    assert_eq!(
+        verdict(&[("a", Unknown)], ExitCode::CannotVouch),
+        "1 of 1 host cannot be vouched for. Exit code 3."
+    );
+    assert_eq!(
+        verdict(&[("a", Interrupted), ("b", Clean)], ExitCode::Interrupted),
+        "The run was interrupted by its operator. 1 of 2 hosts cannot be vouched for. Exit code 130."
+    );
+}
+
+#[test]
+fn ten_thousand_hosts_are_a_short_table() {
+    let names: Vec<String> = (0..10_000).map(|number| format!("h{number:05}")).collect();
+    let mut script = Script::default();
+    script.start(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    for name in &names {
+        script.begin(name).found(name, Phase::Before, &absent()).end(name, HostState::Clean, "", None);
+    }
+    script.records.pop();
+    script.end("h09999", HostState::Present, "", None).finish(ExitCode::Found);
+    let report = script.report();
+    let text = table(&report, &options(80));
+    assert!(text.contains("\n9999 hosts clean\n"), "{text}");
+    assert!(text.lines().count() < 12, "{text}");
+    let all = table(&report, &TableOptions { verbose: true, ..options(80) });
+    assert!(all.lines().count() > 10_000);
+}
+
 proptest! {
     #[test]
     fn the_table_fits_whatever_a_host_says(
