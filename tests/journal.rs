@@ -240,8 +240,11 @@ fn every_defect_is_listed_not_the_first_alone() {
     }
 }
 
+/// An event, and the host it is about.
+type Told<'a> = (Option<&'a str>, Event);
+
 /// Writes events as they are, in a finished journal whose chain holds, and verifies it.
-fn verify_events(events: Vec<(Option<&str>, Event)>) -> Vec<Defect> {
+fn verify_events(events: Vec<Told<'_>>) -> Vec<Defect> {
     let runs = tempfile::tempdir().unwrap();
     let writer = Writer::create(runs.path(), "r").unwrap();
     for (host, event) in events {
@@ -265,7 +268,7 @@ fn violations_of_the_grammar_are_found() {
     let host = || "a".to_owned();
     let step = || "kesl/1".to_owned();
     let none = OutputRef::default;
-    let cases: Vec<(Vec<(Option<&str>, Event)>, Vec<Defect>)> = vec![
+    let cases: Vec<(Vec<Told<'_>>, Vec<Defect>)> = vec![
         (vec![start(), begin(), end(), over()], vec![]),
         (vec![start(), end(), over()], vec![]),
         (
@@ -643,6 +646,53 @@ fn what_was_acknowledged_survives_a_kill() {
             .filter(|defect| defect.breaks_chain() || matches!(defect, Defect::BlobMissing { .. }))
             .collect();
         assert!(bad.is_empty(), "{bad:?}");
+    }
+}
+
+const CHILD_LIMIT: &str = "UPROOT_TEST_CHILD_LIMIT";
+
+/// Not a test by itself: a process whose files may not grow, as on a full disk.
+#[test]
+fn child_that_records_until_its_file_is_full() {
+    let (Some(runs), Ok(limit)) = (std::env::var_os(CHILD_RUNS), std::env::var(CHILD_LIMIT)) else { return };
+    let signal = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    signal_hook::flag::register(25, signal).unwrap(); // SIGXFSZ would end the process
+    let limit = limit.parse().ok();
+    rustix::process::setrlimit(
+        rustix::process::Resource::Fsize,
+        rustix::process::Rlimit { current: limit, maximum: limit },
+    )
+    .unwrap();
+    let writer = Writer::create(Path::new(&runs), "r").unwrap();
+    writer.record(None, started(&["a"], None)).unwrap();
+    let accepted = (0..10_000).take_while(|_| writer.record(Some("a"), intent("kesl/1")).is_ok()).count();
+    assert!(accepted > 0 && accepted < 10_000);
+    for _ in 0..3 {
+        writer.record(Some("a"), host_ended(HostState::Clean)).unwrap_err();
+    }
+    writer.store(b"x").unwrap_err();
+    let error = writer.finish().unwrap_err().to_string();
+    assert!(error.contains("journal.jsonl") && error.contains("free space"), "{error}");
+    println!("accepted {accepted}.");
+}
+
+#[test]
+fn a_file_that_cannot_grow_is_told_and_leaves_whole_records() {
+    for limit in [2000, 4096, 4100, 9999] {
+        let runs = tempfile::tempdir().unwrap();
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_that_records_until_its_file_is_full", "--nocapture", "--test-threads=1"])
+            .env(CHILD_RUNS, runs.path())
+            .env(CHILD_LIMIT, limit.to_string())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        let accepted = said.split("accepted ").nth(1).unwrap().split('.').next().unwrap();
+        let dir = runs.path().join("r");
+        assert_eq!(journal::read(&dir).unwrap().records.len(), accepted.parse::<usize>().unwrap() + 1);
+        let records = accepted.parse::<usize>().unwrap() + 1;
+        assert_eq!(journal::verify(&dir).unwrap().last(), Some(&Defect::Unfinished { records }));
     }
 }
 

@@ -75,7 +75,8 @@ impl Grammar {
                 }
             }
             Event::WaveStarted { wave, .. } => {
-                if self.waves.insert(wave.clone(), WaveStage::Started).is_some() {
+                let known = self.waves.insert(wave.clone(), WaveStage::Started);
+                if known.is_some() {
                     defects.push(Defect::Wave { line, wave: wave.clone(), what: "started twice" });
                 }
             }
@@ -122,7 +123,8 @@ impl Grammar {
                 host.ended.get_or_insert((line, *state));
             }
             Event::StepIntent { step, .. } => {
-                if host.steps.insert(step.clone(), Step::UnderWay(line)).is_some() {
+                let known = host.steps.insert(step.clone(), Step::UnderWay(line));
+                if known.is_some() {
                     defects.push(Defect::IntentTwice { line, host: owned(), step: step.clone() });
                 }
             }

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// No line that uproot writes is longer: bounds what a damaged file can cost.
-const LINE_LIMIT: u64 = 256 * 1024 * 1024;
+pub(super) const LINE_LIMIT: u64 = 256 * 1024 * 1024;
 
 /// A run as its journal has it.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,7 +1,7 @@
 //! Where runs are kept, and how one is found.
 
 use super::chain::stated_format;
-use super::reader::{open, read};
+use super::reader::{LINE_LIMIT, open, read};
 use super::{JOURNAL_FILE, JournalError};
 use crate::model::{Event, ExitCode, HostState, Record};
 use jiff::Timestamp;
@@ -180,7 +180,7 @@ fn ends(dir: &Path) -> Result<(Option<Record>, Option<Record>), JournalError> {
     let mut file = BufReader::new(open(dir, &path)?);
     let failed = || JournalError::io("read", &path);
     let mut first = Vec::new();
-    file.read_until(b'\n', &mut first).map_err(failed())?;
+    (&mut file).take(LINE_LIMIT).read_until(b'\n', &mut first).map_err(failed())?;
     if stated_format(&first).is_some_and(|format| format > super::chain::FORMAT) {
         return Ok((None, None));
     }

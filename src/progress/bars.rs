@@ -1,7 +1,7 @@
 //! The picture of a run on a terminal, by indicatif. Used by the drawing thread only.
 
 use super::state::Picture;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// The bars that are on the terminal.
 pub(super) struct Bars {
@@ -15,7 +15,7 @@ pub(super) struct Bars {
 impl Bars {
     /// Nothing is drawn yet.
     pub(super) fn new(multi: MultiProgress, color: bool) -> Self {
-        let bar = if color { "{bar:20.cyan/blue}" } else { "{bar:20}" };
+        let bar = if color { "{bar:14.cyan/blue}" } else { "{bar:14}" };
         let template = format!("{{prefix:12!}} [{bar}] {{pos:>4}}/{{len:4}} {{wide_msg}}");
         // A template of ours that cannot be read would be a defect; a default bar still shows the run.
         let bar_style = ProgressStyle::with_template(&template)
@@ -31,10 +31,12 @@ impl Bars {
         if !lines.is_empty() {
             let _ = self.multi.println(lines.join("\n"));
         }
-        while self.bars.len() < picture.bars.len() {
-            let bar = self.multi.insert(self.bars.len(), ProgressBar::no_length());
-            bar.set_style(self.bar_style.clone());
-            self.bars.push(bar);
+        for picture in picture.bars.iter().skip(self.bars.len()) {
+            // Dressed before it is shown, so that nothing half done flickers by.
+            let bar = ProgressBar::with_draw_target(Some(picture.hosts as u64), ProgressDrawTarget::hidden())
+                .with_style(self.bar_style.clone())
+                .with_prefix(picture.name.clone());
+            self.bars.push(self.multi.insert(self.bars.len(), bar));
         }
         for (bar, picture) in self.bars.iter().zip(&picture.bars) {
             bar.set_prefix(picture.name.clone());
@@ -53,9 +55,9 @@ impl Bars {
             }
         }
         while self.lines.len() < slowest.len() {
-            let line = self.multi.add(ProgressBar::no_length());
-            line.set_style(self.line_style.clone());
-            self.lines.push(line);
+            let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
+                .with_style(self.line_style.clone());
+            self.lines.push(self.multi.add(line));
         }
         for (line, text) in self.lines.iter().zip(slowest) {
             line.set_message(text.clone());

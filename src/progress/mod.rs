@@ -122,7 +122,8 @@ impl Progress {
         shown.shared.wake.notify_one();
     }
 
-    /// Runs `work` with the bars taken off the terminal: for a question, or a line of a log.
+    /// Runs `work` with the bars taken off the terminal: for a question, or a line of a log. Waits for
+    /// the terminal, so it is not for a host's thread.
     pub fn suspend<T>(&self, work: impl FnOnce() -> T) -> T {
         match self.shown.as_ref().and_then(|shown| shown.multi.as_ref()) {
             Some(multi) => multi.suspend(work),

@@ -30,6 +30,8 @@ const FOLD_ABOVE: usize = 3;
 const REASON_LINES: usize = 6;
 /// Below this width a host takes several lines instead of one row.
 const STACK_BELOW: usize = 64;
+/// So does one whose reason would have fewer columns than this.
+const WHY_LEAST: usize = 20;
 const GAP: usize = 2;
 
 /// The report as text, with a line break at its end.
@@ -227,10 +229,18 @@ impl Columns {
             widths.max().unwrap_or(0).clamp(least, most)
         };
         let host = widest(&mut rows.iter().map(|row| width_of(&row.name)), 4, width / 4);
-        let state = widest(&mut rows.iter().map(|row| row.host.state.word().len()), 5, 22);
+        let state = widest(&mut rows.iter().flat_map(|row| state_lines(row.host.state)).map(str::len), 5, 22);
         let what = rows.iter().flat_map(|row| &row.what).map(|what| width_of(what));
         let what = widest(&mut what.into_iter(), 4, width * 3 / 10);
         Self { host, state, what, why: width.saturating_sub(host + state + what + 3 * GAP) }
+    }
+}
+
+/// The state's word; the one that is much longer than all others in two lines.
+fn state_lines(state: HostState) -> Vec<&'static str> {
+    match state {
+        HostState::RemovedRebootPending => vec!["removed-", "reboot-pending"],
+        state => vec![state.word()],
     }
 }
 
@@ -239,7 +249,7 @@ fn draw_rows(out: &mut Lines, rows: &[Row<'_>]) {
         return;
     }
     let columns = Columns::for_rows(rows, out.options.width);
-    let stacked = out.options.width < STACK_BELOW || columns.why < 16;
+    let stacked = out.options.width < STACK_BELOW || columns.why < WHY_LEAST;
     if !stacked {
         let cells = [pad("HOST", columns.host), pad("STATE", columns.state), pad("WHAT", columns.what)];
         out.line(&format!("{}{}WHY", cells.join("  "), " ".repeat(GAP)));
@@ -262,9 +272,10 @@ fn draw_row(out: &mut Lines, row: &Row<'_>, columns: Columns) {
     let host = wrap(&row.name, columns.host);
     let what: Vec<String> = row.what.iter().flat_map(|what| wrap(what, columns.what)).collect();
     let why = wrap_at_most(&row.reason, columns.why, most);
-    for index in 0..host.len().max(what.len()).max(why.len()) {
+    let state = state_lines(row.host.state);
+    for index in 0..host.len().max(what.len()).max(why.len()).max(state.len()) {
         let cell = |lines: &[String]| lines.get(index).cloned().unwrap_or_default();
-        let state = if index == 0 { row.host.state.word() } else { "" };
+        let state = state.get(index).copied().unwrap_or_default();
         let state = out.paint_cell(row.host.state, state, columns.state);
         let (host, what) = (pad(&cell(&host), columns.host), pad(&cell(&what), columns.what));
         out.line(&format!("{host}  {state}  {what}  {}", cell(&why)));
@@ -314,7 +325,7 @@ fn draw_details(out: &mut Lines, row: &Row<'_>) {
         let went_wrong =
             matches!(step.result, StepResult::Failed | StepResult::Blocked | StepResult::Interrupted);
         if out.options.verbose || went_wrong {
-            draw_step(out, step, went_wrong);
+            draw_step(out, step, went_wrong, &row.host.reason);
         }
     }
 }
@@ -332,11 +343,15 @@ fn draw_finding(out: &mut Lines, finding: &Finding) {
 /// The last lines of a step's output that are shown unless verbose.
 const TAIL_LINES: usize = 3;
 
-fn draw_step(out: &mut Lines, step: &StepReport, went_wrong: bool) {
-    let status = step.status.map(|status| format!(", status {status}")).unwrap_or_default();
-    let reason = step.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    let word = step.result.word();
-    out.detail(2, &format!("step {} `{}`: {word}{status}{reason}", step.step, step.summary));
+fn draw_step(out: &mut Lines, step: &StepReport, went_wrong: bool, host_reason: &str) {
+    // What the host's reason says already is not said again.
+    let is_named = host_reason.split([' ', ',', ':', ';', '`']).any(|word| word == step.step);
+    if out.options.verbose || !is_named {
+        let status = step.status.map(|status| format!(", status {status}")).unwrap_or_default();
+        let reason = step.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let word = step.result.word();
+        out.detail(2, &format!("step {} `{}`: {word}{status}{reason}", step.step, step.summary));
+    }
     if !went_wrong && !out.options.verbose {
         return;
     }
@@ -364,8 +379,8 @@ fn waves(out: &mut Lines, report: &Report) {
                     count => format!(", {count} unreachable"),
                 };
                 let word = if end.passed { "passed" } else { "stopped" };
-                let reason = end.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-                format!("{word}, {counts}{unreachable}{reason}")
+                let reason = end.reason.as_deref().map(|reason| format!(", {reason}")).unwrap_or_default();
+                format!("{word}{reason} ({counts}{unreachable})")
             }
         };
         out.wrapped(&format!("wave {}", wave.name), &text);
