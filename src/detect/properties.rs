@@ -23,7 +23,7 @@ fn found(products: &[(Rule, Option<Rule>)], facts: &Facts) -> Vec<Finding> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
 
     #[test]
     fn learning_more_never_flips_the_answer_of_a_check((check, more, less) in check_of_host_known_less()) {
