@@ -1,7 +1,8 @@
 //! Building listings: items and every reason why there may be more.
 
-use super::frames::{Section, text};
+use super::frames::{Section, split_once, text};
 use super::{Gap, Listing};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 /// More items than this are not kept.
@@ -112,7 +113,7 @@ const ABSENT: [&[u8]; 2] = [b"No such file or directory", b"Not a directory"];
 /// What `stat` or `ls` said of the paths that they could not look at: path → reason.
 #[derive(Debug, Default)]
 pub(super) struct Refusals<'a> {
-    reasons: HashMap<&'a [u8], &'a [u8]>,
+    reasons: HashMap<Cow<'a, [u8]>, &'a [u8]>,
 }
 
 impl<'a> Refusals<'a> {
@@ -123,8 +124,8 @@ impl<'a> Refusals<'a> {
     }
 
     /// The path that is refused or absent, with the reason.
-    pub fn each(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        self.reasons.iter().map(|(path, reason)| (*path, *reason))
+    pub fn each(&self) -> impl Iterator<Item = (&[u8], &'a [u8])> {
+        self.reasons.iter().map(|(path, reason)| (path.as_ref(), *reason))
     }
 
     /// Why it is not proved that nothing is at `path`; none: it is.
@@ -149,17 +150,39 @@ fn shown(path: &[u8]) -> String {
 
 /// ``stat: cannot statx 'PATH': REASON``, ``stat: can't stat 'PATH': REASON``,
 /// ``ls: PATH: REASON``.
-fn refusal(line: &[u8]) -> Option<(&[u8], &[u8])> {
+fn refusal(line: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
     let colon = line.windows(2).rposition(|two| two == b": ")?;
     let (before, reason) = (line.get(..colon)?, line.get(colon + 2..)?);
     let path = match before.split_last() {
+        // The quote of `can't` is another.
         Some((b'\'', quoted)) => {
-            let open = quoted.iter().position(|byte| matches!(byte, b'\'' | b'`'))?;
-            quoted.get(open + 1..)?
+            let open = quoted.windows(2).position(|two| matches!(two, b" '" | b" `"))?;
+            unquote(quoted.get(open + 2..)?)
         }
-        _ => before.get(before.iter().position(|byte| *byte == b'/')?..)?,
+        Some((b'"', quoted)) => {
+            let open = quoted.windows(2).position(|two| two == b" \"")?;
+            Cow::Borrowed(quoted.get(open + 2..)?)
+        }
+        _ => Cow::Borrowed(before.get(before.iter().position(|byte| *byte == b'/')?..)?),
     };
     path.starts_with(b"/").then_some((path, reason))
+}
+
+/// GNU programs write a quote within quotes as a shell would have it.
+fn unquote(path: &[u8]) -> Cow<'_, [u8]> {
+    const QUOTE: &[u8] = b"'\\''";
+    if !path.windows(QUOTE.len()).any(|window| window == QUOTE) {
+        return Cow::Borrowed(path);
+    }
+    let mut out = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((before, after)) = split_once(rest, QUOTE) {
+        out.extend_from_slice(before);
+        out.push(b'\'');
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+    Cow::Owned(out)
 }
 
 /// Adds a gap for every look of the section that did not work, and for every path that the answer
@@ -210,8 +233,12 @@ mod tests {
         ];
         for line in lines {
             let read = refusal(line);
-            assert_eq!(read, Some((&b"/a b"[..], &b"No such file or directory"[..])), "{}", text(line));
+            let expected = (Cow::Borrowed(&b"/a b"[..]), &b"No such file or directory"[..]);
+            assert_eq!(read, Some(expected), "{}", text(line));
         }
+        let path = |line| refusal(line).map(|(path, _)| text(&path));
+        assert_eq!(path(b"ls: cannot access '/a'\\''$b': X").as_deref(), Some("/a'$b"));
+        assert_eq!(path(b"ls: cannot access \"/a'b\": X").as_deref(), Some("/a'b"));
         assert_eq!(refusal(b"sh: stat: not found"), None);
     }
 

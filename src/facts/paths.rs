@@ -84,7 +84,8 @@ impl<'a> Seen<'a> {
                 }
                 b"link" => {
                     let target = run().filter(|run| run.failure("readlink").is_none());
-                    targets.extend(target.map(|run| (block.rest_text(), link_target(&run))));
+                    let target = target.map(|run| link_target(&run)).filter(|target| !target.is_empty());
+                    targets.extend(target.map(|target| (block.rest_text(), target)));
                 }
                 b"file" => {
                     let path = block.rest_text();
@@ -175,7 +176,14 @@ impl<'a> Seen<'a> {
 
     fn text_of(&self, entry: &PathEntry, builder: &mut Builder<FileText>) {
         match self.texts.get(&entry.path) {
-            Some(Ok(file)) => builder.push(file.clone()),
+            Some(Ok(file)) => {
+                // Files of /proc have the size 0 whatever is in them.
+                let is_short = file.text.is_empty() && entry.size > 0 && entry.kind == PathKind::File;
+                if is_short {
+                    builder.gap(format!("`{}` has {} bytes, of which none was read", entry.path, entry.size));
+                }
+                builder.push(file.clone());
+            }
             Some(Err(reason)) => builder.gap(reason.clone()),
             None if self.others.contains(&entry.path) => {}
             None => builder.gap(format!("`{}` was not read", entry.path)),

@@ -20,6 +20,9 @@ pub(super) fn parse(section: &Section<'_>, asker: Asker) -> Listing<ScheduledTas
             let mut asked = run.clone();
             asked.status = asked.status.map(|status| if status == 1 { 0 } else { status });
             asked.failure("grep").into_iter().for_each(|failure| builder.gap(failure));
+            if run.status == Some(0) && run.output.lines().all(<[u8]>::is_empty) {
+                builder.gap("`grep` says that cron's tables have lines, but shows none");
+            }
             run.output
                 .lines()
                 .filter(|line| !line.is_empty())

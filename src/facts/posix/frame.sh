@@ -3,6 +3,8 @@
 # starts with `|`. Within a section a line is `NONCE WORD REST` (a mark) or raw text that belongs to
 # the mark before it. The nonce is never an argument of a program, where others could read it.
 
+# Everywhere else `>/dev/null` would make a file of that name.
+[ -c /dev/null ] || return 1
 umask 077
 IFS=' 	
 '
