@@ -1,4 +1,4 @@
-//! Parses the command line, calls the library, turns the result into an exit code.
+//! The `uproot` binary: parses the command line, calls the library, turns the result into an exit code.
 
 fn main() -> std::process::ExitCode {
     let code = std::panic::catch_unwind(|| uproot::cli::run(std::env::args_os()))

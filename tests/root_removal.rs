@@ -11,23 +11,38 @@ use std::path::{Path, PathBuf};
 /// The options that name the hosts, their keys and how root is had.
 fn connect(lab: &Lab, inventory: &Path) -> Vec<String> {
     let known = lab.known_hosts();
-    let words = ["-i", inventory.to_str().unwrap(), "--known-hosts", known.to_str().unwrap(), "--become", "--parallel", "8"];
+    let words = [
+        "-i",
+        inventory.to_str().unwrap(),
+        "--known-hosts",
+        known.to_str().unwrap(),
+        "--become",
+        "--parallel",
+        "8",
+    ];
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 fn uproot(lab: &Lab, inventory: &Path, verb: &[&str]) -> Output {
-    let arguments: Vec<String> = verb.iter().map(|w| (*w).to_owned()).chain(connect(lab, inventory)).collect();
+    let arguments: Vec<String> =
+        verb.iter().map(|w| (*w).to_owned()).chain(connect(lab, inventory)).collect();
     lab.uproot(&arguments)
 }
 
 fn uproot_with_password(lab: &Lab, inventory: &Path, verb: &[&str], password: &str) -> Output {
-    let mut arguments: Vec<String> = verb.iter().map(|w| (*w).to_owned()).chain(connect(lab, inventory)).collect();
+    let mut arguments: Vec<String> =
+        verb.iter().map(|w| (*w).to_owned()).chain(connect(lab, inventory)).collect();
     arguments.push("--ask-become-pass".to_owned());
     lab.uproot_with(&arguments, &[("UPROOT_BECOME_PASSWORD", password)], b"")
 }
 
 fn host<'a>(report: &'a Value, name: &str) -> &'a Value {
-    report["hosts"].as_array().unwrap().iter().find(|host| host["host"] == name).unwrap_or_else(|| panic!("{report:#}"))
+    report["hosts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|host| host["host"] == name)
+        .unwrap_or_else(|| panic!("{report:#}"))
 }
 
 fn finding<'a>(report: &'a Value, name: &str, product: &str) -> &'a Value {
@@ -56,7 +71,10 @@ fn whole_job(manager: Manager) {
     assert_eq!(kesl["result"], "present");
     assert!(kesl["version"].as_str().unwrap().contains("12.1.0"), "{kesl:#}");
     assert!(kesl["evidence"].to_string().contains("12.1.0"), "the package is the evidence: {kesl:#}");
-    assert!(kesl["evidence"].to_string().contains("/opt/kaspersky/kesl/libexec/kesl"), "the process too: {kesl:#}");
+    assert!(
+        kesl["evidence"].to_string().contains("/opt/kaspersky/kesl/libexec/kesl"),
+        "the process too: {kesl:#}"
+    );
     assert_eq!(report["summary"]["present"], 1);
 
     assert_eq!(changes_by_looking(&lab, &inventory, &web), Vec::<String>::new(), "a dry run changes nothing");
@@ -125,7 +143,10 @@ fn a_user_who_needs_sudo_with_a_password() {
 
     let without = uproot(&lab, &inventory, &["identify", "--format", "json"]).json();
     let state = host(&without, "web01");
-    assert!(state["reason"].to_string().contains("sudo") || state["findings"].to_string().contains("sudo"), "{without:#}");
+    assert!(
+        state["reason"].to_string().contains("sudo") || state["findings"].to_string().contains("sudo"),
+        "{without:#}"
+    );
 
     let out = lab.dir().join("plan.json");
     let out = out.to_str().unwrap();
@@ -133,7 +154,8 @@ fn a_user_who_needs_sudo_with_a_password() {
     uproot_with_password(&lab, &inventory, &["plan", "--out", out], lab::PASSWORD).expect_code(0);
     let refused = lab.uproot(&["apply", out]).expect_code(2);
     assert!(refused.stderr.contains("UPROOT_BECOME_PASSWORD"), "{refused}");
-    let applied = lab.uproot_with(&["apply", out], &[("UPROOT_BECOME_PASSWORD", lab::PASSWORD)], b"").expect_code(0);
+    let applied =
+        lab.uproot_with(&["apply", out], &[("UPROOT_BECOME_PASSWORD", lab::PASSWORD)], b"").expect_code(0);
     assert!(applied.stdout.contains("removed"), "{applied}");
     uproot_with_password(&lab, &inventory, &["verify"], lab::PASSWORD).expect_code(0);
 
@@ -161,7 +183,9 @@ fn hosts_that_cannot_be_vouched_for_are_never_clean_and_harm_no_other() {
     let hosts = [
         lab.host("good").start(),
         // Root itself cannot read it: what stands there is not a database.
-        lab.host("no-database").provision("mv /var/lib/dpkg/status /var/lib/dpkg/away; mkdir /var/lib/dpkg/status").start(),
+        lab.host("no-database")
+            .provision("mv /var/lib/dpkg/status /var/lib/dpkg/away; mkdir /var/lib/dpkg/status")
+            .start(),
         lab.host("unknown-key").unknown_host_key().start(),
         lab.host("hangs").login_shell(LoginShell::Hangs).start(),
         lab.host("floods").login_shell(LoginShell::Floods).start(),
@@ -184,7 +208,8 @@ fn hosts_that_cannot_be_vouched_for_are_never_clean_and_harm_no_other() {
         assert!(reason.split('|').any(|reason| words.contains(reason)), "{name}: {told:#}");
     }
     assert!(host(&report, "unknown-key")["remedy"].to_string().contains("ssh-keyscan"), "{report:#}");
-    let table = uproot(&lab, &inventory, &["verify", "--handshake-timeout", "5", "--idle-timeout", "5"]).expect_code(3);
+    let table = uproot(&lab, &inventory, &["verify", "--handshake-timeout", "5", "--idle-timeout", "5"])
+        .expect_code(3);
     assert!(table.stdout.lines().all(|line| line.chars().count() <= 80), "{table}");
 }
 
@@ -207,7 +232,15 @@ fn a_question_that_cannot_be_asked_is_not_answered_with_nothing() {
     let web = lab.host("no-right").sudo(Sudo::NotInSudoers).start();
     let inventory = lab.inventory_file([&web]);
     let known = lab.known_hosts();
-    let words = ["identify", "-i", inventory.to_str().unwrap(), "--known-hosts", known.to_str().unwrap(), "--format", "json"];
+    let words = [
+        "identify",
+        "-i",
+        inventory.to_str().unwrap(),
+        "--known-hosts",
+        known.to_str().unwrap(),
+        "--format",
+        "json",
+    ];
     let report = lab.uproot(&words).expect_code(3).json();
     assert_eq!(host(&report, "no-right")["state"], "unknown");
     assert!(host(&report, "no-right")["remedy"].to_string().contains("--become"), "{report:#}");
@@ -247,12 +280,14 @@ fn an_upgraded_product_is_drift_and_a_restarted_daemon_is_not() {
         host.install_kesl("12.1.0-1543");
     }
     let inventory = lab.inventory_file([&upgraded, &restarted]);
-    let endpoint = std::fs::read_to_string(catalogue().with_file_name("kaspersky").join("linux/endpoint.yml")).unwrap();
+    let endpoint =
+        std::fs::read_to_string(catalogue().with_file_name("kaspersky").join("linux/endpoint.yml")).unwrap();
     let waves = "waves: [{ name: all, hosts: all, max_failures: 1 }]\n";
     let playbook = lab.write("playbook.yml", &format!("{endpoint}\n{waves}"));
     let out = lab.dir().join("plan.json");
     let out = out.to_str().unwrap();
-    uproot(&lab, &inventory, &["plan", "--out", out, "--playbook", playbook.to_str().unwrap()]).expect_code(0);
+    uproot(&lab, &inventory, &["plan", "--out", out, "--playbook", playbook.to_str().unwrap()])
+        .expect_code(0);
     upgraded.install_kesl("12.2.0-2000");
     restarted.exec_root("systemctl restart kesl && echo a line >>/var/log/kaspersky/kesl/kesl.log").success();
     let report = lab.uproot(&["apply", out, "--format", "json"]).json();
@@ -288,16 +323,23 @@ fn a_failing_uninstaller_stops_the_host_and_the_wave() {
     let failed = steps.iter().position(|step| step["result"] == "failed").unwrap();
     assert!(steps.len() > failed + 1, "{told:#}");
     for step in &steps[failed + 1..] {
-        assert!(step["result"] == "not run" || step["result"] == "not-run" || step["result"] == "already-so" || step["result"] == "already so", "{told:#}");
+        assert!(
+            step["result"] == "not run"
+                || step["result"] == "not-run"
+                || step["result"] == "already-so"
+                || step["result"] == "already so",
+            "{told:#}"
+        );
     }
     assert_eq!(bad.exec_root("test -d /opt/kaspersky/kesl").status, 0, "later steps did not run");
     assert_eq!(host(&report, "later")["state"], "skipped", "the first wave's budget is spent: {report:#}");
     assert_eq!(diff(&before, &later.snapshot()), Vec::<String>::new());
     let mut journals = Vec::new();
     files_below(&lab.dir().join("home"), &mut journals);
-    let told = journals.iter().filter(|p| p.ends_with("journal.jsonl")).any(|p| {
-        std::fs::read_to_string(p).unwrap().contains("the product refuses to be removed")
-    });
+    let told = journals
+        .iter()
+        .filter(|p| p.ends_with("journal.jsonl"))
+        .any(|p| std::fs::read_to_string(p).unwrap().contains("the product refuses to be removed"));
     assert!(told, "the output is in the journal");
 }
 
@@ -307,7 +349,8 @@ fn what_survives_its_uninstaller_is_still_present() {
     let web = lab.host("web01").start();
     web.install_kesl("12.1.0-1543");
     web.exec_root("touch /var/lib/lab/survive-kesl").success();
-    let text = std::fs::read_to_string(catalogue().with_file_name("kaspersky").join("linux/endpoint.yml")).unwrap();
+    let text =
+        std::fs::read_to_string(catalogue().with_file_name("kaspersky").join("linux/endpoint.yml")).unwrap();
     let quick = lab.write("quick.yml", &text.replace("settle: 2m", "settle: 2s"));
     let inventory = lab.inventory_file([&web]);
     let out = lab.dir().join("plan.json");

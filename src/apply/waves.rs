@@ -359,7 +359,8 @@ mod tests {
                 if toll == Toll::Failure { failures += 1; }
                 let actions = waves.host_ended(toll);
                 if failures > specs[current].max_failures && !spent {
-                    prop_assert!(matches!(actions.first(), Some(Action::StopHosts { .. })));
+                    let stops = matches!(actions.first(), Some(Action::StopHosts { .. }));
+                    prop_assert!(stops);
                 }
                 queue.extend(actions);
             }

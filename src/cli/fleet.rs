@@ -4,9 +4,7 @@ use super::args::{BecomeWord, ConnectArguments, RunningArguments};
 use super::error::CliError;
 use super::secrets;
 use crate::apply::Access;
-use crate::inventory::{
-    self, BecomeMethod, ConnectionKind, Host, Inventory, Overrides, PasswordSource, Sourced,
-};
+use crate::inventory::{self, BecomeMethod, ConnectionKind, Host, Inventory, Overrides, PasswordSource};
 use crate::model::{Diagnostics, Secret, SecretSource, Sources};
 use crate::plan::{PlannedConnection, SecretReference};
 use crate::transport::{Keys, KnownHosts, Timeouts};
@@ -32,7 +30,9 @@ impl Fleet {
     pub fn read(arguments: &ConnectArguments) -> Result<Self, CliError> {
         let inventory = if arguments.inventory.is_empty() {
             eprintln!("note: no inventory was given, so this looks at the local machine only");
-            local(&overrides(arguments))
+            let mut inventory = inventory::local();
+            inventory.hosts.iter_mut().for_each(|host| overrides(arguments).apply(host));
+            inventory
         } else {
             let loaded = inventory::read(&arguments.inventory, &overrides(arguments))?;
             print_warnings(&loaded.diagnostics);
@@ -40,12 +40,7 @@ impl Fleet {
         };
         let names = match &arguments.limit {
             None => inventory.hosts.iter().map(|host| host.name.clone()).collect(),
-            Some(pattern) => inventory::select(&inventory, pattern).map_err(|diagnostic| {
-                let mut diagnostics = Diagnostics { list: vec![diagnostic], ..Diagnostics::default() };
-                diagnostics.sources.add("--limit", pattern);
-                diagnostics.sources.add("pattern", pattern);
-                diagnostics
-            })?,
+            Some(pattern) => inventory::select_limit(&inventory, pattern)?,
         };
         if names.is_empty() {
             let help = "check the inventory and `--limit`; `uproot inventory list` shows what they select";
@@ -61,11 +56,6 @@ impl Fleet {
             fleet.hosts.push((host, connection));
         }
         Ok(fleet)
-    }
-
-    /// Whether this machine itself is among the hosts.
-    pub fn has_local(&self) -> bool {
-        self.hosts.iter().any(|(host, _)| host.connection.value == ConnectionKind::Local)
     }
 
     fn connection(&mut self, host: &Host) -> PlannedConnection {
@@ -171,22 +161,6 @@ fn read_known_hosts(files: &[PathBuf], accept_new: bool) -> Result<KnownHosts, C
         CliError::input("there is no home directory to keep known_hosts in", "give --known-hosts FILE")
     })?;
     Ok(known.accept_new(file))
-}
-
-/// This machine as the one host, with how root is had there.
-fn local(overrides: &Overrides) -> Inventory {
-    let mut inventory = inventory::local();
-    let option = |name: &str| name.to_owned();
-    for host in &mut inventory.hosts {
-        host.become_method =
-            overrides.become_method.map(|value| Sourced { value, origin: option("--become") });
-        if overrides.ask_become_pass {
-            let source = SecretSource::Prompt(secrets::BECOME_PROMPT.to_owned());
-            let value = PasswordSource::Reference(source);
-            host.become_password = Some(Sourced { value, origin: option("--ask-become-pass") });
-        }
-    }
-    inventory
 }
 
 fn user_known_hosts() -> Option<PathBuf> {

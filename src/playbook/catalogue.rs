@@ -9,7 +9,10 @@ const ROOT: &str = "kaspersky.yml";
 /// Every file under `playbooks/`, by its path there.
 const FILES: &[(&str, &str)] = &[
     (ROOT, include_str!("../../playbooks/kaspersky.yml")),
-    ("kaspersky/linux/administration.yml", include_str!("../../playbooks/kaspersky/linux/administration.yml")),
+    (
+        "kaspersky/linux/administration.yml",
+        include_str!("../../playbooks/kaspersky/linux/administration.yml"),
+    ),
     ("kaspersky/linux/endpoint.yml", include_str!("../../playbooks/kaspersky/linux/endpoint.yml")),
     ("kaspersky/linux/engines.yml", include_str!("../../playbooks/kaspersky/linux/engines.yml")),
     ("kaspersky/linux/mail-and-web.yml", include_str!("../../playbooks/kaspersky/linux/mail-and-web.yml")),
