@@ -130,6 +130,39 @@ fn each_state_is_told_and_nothing_else_is_found() {
     }
 }
 
+/// Plans and applies the catalogue on one host; the report.
+fn remove(lab: &Lab, host: &Host) -> Value {
+    let inventory = lab.inventory_file([host]);
+    let (known, plan) = (lab.known_hosts(), lab.dir().join(format!("{}.plan.json", host.name())));
+    let plan = plan.to_str().unwrap();
+    let connect = ["-i", inventory.to_str().unwrap(), "--known-hosts", known.to_str().unwrap(), "--become"];
+    let make: Vec<&str> = ["plan", "--out", plan].into_iter().chain(connect).collect();
+    lab.uproot(&make).expect_code(0);
+    lab.uproot(&["apply", plan, "--format", "json"]).json()["hosts"][0].clone()
+}
+
+#[test]
+fn a_name_that_others_bear_is_removed_only_beside_the_products_own_programs() {
+    let lab = Lab::new();
+    let package = VendorPackage::new("kics", "2.0.0-1032");
+    let vendors = lab.host("vendors").start();
+    vendors.install(&package);
+    let report = remove(&lab, &vendors);
+    assert_eq!(report["state"], "removed", "{report:#}");
+    assert_ne!(vendors.exec_root("dpkg-query -W kics").status, 0);
+    assert_ne!(vendors.exec_root("ls -d /opt/kaspersky/kics /var/opt/kaspersky/kics").status, 0);
+
+    // The product's data was left behind, and a package of its name is another's.
+    let others = lab.host("others").start();
+    let other = VendorPackage { daemon: None, data: "/var/lib/kics".to_owned(), ..package };
+    others.install(&other);
+    others.exec_root("rm -r /opt/kaspersky/kics; mkdir -p /var/opt/kaspersky/kics").success();
+    let report = remove(&lab, &others);
+    assert_eq!(report["state"], "blocked", "{report:#}");
+    assert!(report.to_string().contains("see whose it is"), "{report:#}");
+    others.exec_root("dpkg-query -W kics").success();
+}
+
 /// The document with this product's own questions, a few of the host's other items, and neither
 /// names, addresses nor identities of a machine. What is taken out can match no rule of the product.
 fn trim(facts: &Facts, product: &Product, playbook: &Playbook) -> Facts {
