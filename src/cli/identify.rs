@@ -12,7 +12,7 @@ use crate::facts::{Facts, Questions, document};
 use crate::journal::{self, MemorySink};
 use crate::model::event::{HostEntry, Phase};
 use crate::model::{Cancel, Event, EventSink, ExitCode, HostState, Redactor};
-use crate::playbook::{self, Playbook};
+use crate::playbook::{self, Loaded, Playbook};
 use crate::report::Report;
 use crate::verify::observed;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use std::path::Path;
 
 /// Runs `identify` or `verify`.
 pub fn run(verb: &str, arguments: &IdentifyArguments) -> Result<ExitCode, CliError> {
-    let playbook = read_playbook(arguments.playbook.as_deref())?;
+    let playbook = read_playbook(arguments.playbook.as_deref())?.playbook;
     if let Some(directory) = &arguments.facts {
         return on_saved_facts(verb, &playbook, directory, arguments);
     }
@@ -43,13 +43,13 @@ pub fn run(verb: &str, arguments: &IdentifyArguments) -> Result<ExitCode, CliErr
 pub const NOT_DONE: &str = "the run was interrupted before this host was done";
 
 /// Reads a playbook, or the built-in catalogue, and tells its warnings.
-pub fn read_playbook(file: Option<&Path>) -> Result<Playbook, CliError> {
+pub fn read_playbook(file: Option<&Path>) -> Result<Loaded, CliError> {
     let loaded = match file {
         Some(file) => playbook::read(file)?,
         None => playbook::read_catalogue()?,
     };
     print_warnings(&loaded.diagnostics);
-    Ok(loaded.playbook)
+    Ok(loaded)
 }
 
 /// A look at every host of a fleet.
