@@ -117,7 +117,7 @@ pub(super) fn file_contains(path: &Pattern, pattern: &TextPattern, facts: &Facts
 }
 
 /// Whether a line of the file matches. What was cut off may hold one, and so may a text in an
-/// encoding of two bytes a character, of which only fragments are legible.
+/// encoding of two bytes a character, which is legible in fragments only.
 fn has_line(test: &LineTest, file: &FileText) -> Truth {
     let mut truth = Truth::False;
     for line in lines_of(&file.text, file.truncated) {
@@ -126,7 +126,7 @@ fn has_line(test: &LineTest, file: &FileText) -> Truth {
             return truth;
         }
     }
-    let two_bytes = file.text.starts_with("\u{fffd}\u{fffd}") && file.text.contains('\0');
+    let two_bytes = file.text.chars().take(4).any(|c| c == '\0');
     if file.truncated || two_bytes { Truth::Unknown } else { truth }
 }
 
