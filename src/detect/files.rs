@@ -13,7 +13,7 @@ fn asked<'f, T>(
     answers: &'f BTreeMap<String, Listing<T>>,
     pattern: &Pattern,
 ) -> Result<&'f Listing<T>, Outcome> {
-    if pattern.check().is_err() {
+    if pattern.is_glob() && pattern.check().is_err() {
         return Err(invalid_pattern(pattern.as_str(), true));
     }
     answers.get(pattern.as_str()).ok_or_else(|| {
