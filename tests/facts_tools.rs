@@ -247,7 +247,7 @@ fn a_package_manager_that_cannot_be_asked_is_a_gap() {
     );
     assert_eq!(reason(&|host| host.write("lib/apk/db/installed", "")), "apk lists no package at all");
     assert!(reason(&|host| host.write("var/lib/dpkg/status", "")).contains("dpkg-query: not found"));
-    assert!(reason(&|host| host.write("var/lib/rpm/rpmdb.sqlite", "")).contains("rpm: not found"));
+    assert!(reason(&|host| host.write("var/lib/rpm/rpmdb.sqlite", "")).contains("rpm was not asked"));
     assert!(reason(&|host| host.write("var/lib/pacman/local/x/desc", "")).contains("pacman: not found"));
     // dpkg as a guest: an empty status file and an empty list are one answer.
     assert_eq!(
@@ -282,13 +282,28 @@ fn a_package_manager_that_cannot_be_asked_is_a_gap() {
         }),
         "dpkg: `dpkg-query` says: dpkg-query: error: parsing"
     );
+    // A database that is not the one which rpm would ask.
+    assert!(
+        reason(&|host| {
+            host.write("usr/share/rpm/Packages", "x");
+            host.replace_tool("rpm", "#!/bin/sh\nprintf '/var/lib/rpm\\n'\n");
+        })
+        .contains("rpm was not asked")
+    );
+    // Without a database rpm is not run, since it would make one.
+    assert_eq!(
+        reason(&|host| {
+            host.replace_tool("rpm", "#!/bin/sh\n[ \"$1\" = --eval ] || exit 9\nprintf '/root/.rpmdb\\n'\n");
+        }),
+        ""
+    );
     // rpm's warnings are none.
     for (says, expected) in
         [("warning: Found bdb", ""), ("error: rpmdb: damaged", "rpm: `rpm` says: error: rpmdb: damaged")]
     {
         let found = reason(&|host| {
             host.write("var/lib/rpm/Packages", "x");
-            host.replace_tool("rpm", &format!("{lists_one}printf '{says}\\n' >&2\n"));
+            host.replace_tool("rpm", &format!("#!/bin/sh\nif [ \"$1\" = --eval ]; then printf '/var/lib/rpm\\n'; exit; fi\n{lists_one}printf '{says}\\n' >&2\n"));
         });
         assert_eq!(found, expected);
     }
