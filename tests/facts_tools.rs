@@ -247,7 +247,7 @@ fn a_package_manager_that_cannot_be_asked_is_a_gap() {
     );
     assert_eq!(reason(&|host| host.write("lib/apk/db/installed", "")), "apk lists no package at all");
     assert!(reason(&|host| host.write("var/lib/dpkg/status", "")).contains("dpkg-query: not found"));
-    assert!(reason(&|host| host.write("var/lib/rpm/rpmdb.sqlite", "")).contains("rpm: not found"));
+    assert!(reason(&|host| host.write("var/lib/rpm/rpmdb.sqlite", "")).contains("rpm was not asked"));
     assert!(reason(&|host| host.write("var/lib/pacman/local/x/desc", "")).contains("pacman: not found"));
     // dpkg as a guest: an empty status file and an empty list are one answer.
     assert_eq!(
@@ -282,13 +282,28 @@ fn a_package_manager_that_cannot_be_asked_is_a_gap() {
         }),
         "dpkg: `dpkg-query` says: dpkg-query: error: parsing"
     );
+    // A database that is not the one which rpm would ask.
+    assert!(
+        reason(&|host| {
+            host.write("usr/share/rpm/Packages", "x");
+            host.replace_tool("rpm", "#!/bin/sh\nprintf '/var/lib/rpm\\n'\n");
+        })
+        .contains("rpm was not asked")
+    );
+    // Without a database rpm is not run, since it would make one.
+    assert_eq!(
+        reason(&|host| {
+            host.replace_tool("rpm", "#!/bin/sh\n[ \"$1\" = --eval ] || exit 9\nprintf '/root/.rpmdb\\n'\n");
+        }),
+        ""
+    );
     // rpm's warnings are none.
     for (says, expected) in
         [("warning: Found bdb", ""), ("error: rpmdb: damaged", "rpm: `rpm` says: error: rpmdb: damaged")]
     {
         let found = reason(&|host| {
             host.write("var/lib/rpm/Packages", "x");
-            host.replace_tool("rpm", &format!("{lists_one}printf '{says}\\n' >&2\n"));
+            host.replace_tool("rpm", &format!("#!/bin/sh\nif [ \"$1\" = --eval ]; then printf '/var/lib/rpm\\n'; exit; fi\n{lists_one}printf '{says}\\n' >&2\n"));
         });
         assert_eq!(found, expected);
     }
@@ -316,6 +331,40 @@ fn systemd_that_cannot_be_asked_does_not_say_inactive() {
     assert_eq!(kesl(&host).1.as_deref(), Some("`systemctl` lists no unit at all"));
     host.remove("bin/systemctl");
     assert!(kesl(&host).1.unwrap().contains("systemctl: not found"));
+}
+
+#[test]
+fn an_alias_has_the_state_of_its_unit() {
+    let host = Host::new();
+    std::fs::create_dir_all(host.root().join("etc/systemd/system")).unwrap();
+    for (name, target) in [
+        ("alias", "/usr/lib/systemd/system/kesl.service"),
+        ("chain", "alias.service"),
+        ("linked", "/opt/kaspersky/linked.service"),
+        ("ring", "ring2.service"),
+        ("ring2", "ring.service"),
+    ] {
+        symlink(target, host.root().join(format!("etc/systemd/system/{name}.service"))).unwrap();
+    }
+    host.replace_tool("systemctl", "#!/bin/sh\nprintf 'kesl.service loaded active running x\\n'\n");
+    let active = |host: &Host| -> Vec<String> {
+        let services = host.facts(&questions()).services.items;
+        services.iter().map(|s| format!("{} {}", s.name, s.active.as_deref().unwrap_or("?"))).collect()
+    };
+    assert_eq!(
+        active(&host),
+        [
+            "alias active",
+            "chain active",
+            "kesl active",
+            "klnagent ?",
+            "linked inactive",
+            "ring inactive",
+            "ring2 inactive"
+        ]
+    );
+    host.remove("bin/ls");
+    assert!(active(&host).contains(&"alias ?".to_owned()));
 }
 
 #[test]
@@ -350,4 +399,31 @@ fn a_pending_reboot_is_told() {
     host.write("run/reboot-required", "");
     let told = host.facts(&questions()).pending_reboot;
     assert_eq!(told, PendingReboot::Yes("`/run/reboot-required` is there".to_owned()));
+}
+
+#[test]
+fn apk_and_pacman_are_read_in_their_own_forms() {
+    let host = Host::new();
+    host.write("lib/apk/db/installed", include_str!("facts/alpine-installed.txt"));
+    host.write("var/lib/pacman/local/ALPM_DB_VERSION", "9\n");
+    host.write("pacman-q.txt", include_str!("facts/pacman-q.txt"));
+    host.replace_tool("pacman", "#!/bin/sh\n[ \"$*\" = -Q ] || exit 99\nexec cat /pacman-q.txt\n");
+    let packages = host.facts(&questions()).packages;
+    assert_eq!(packages.gaps, []);
+    let told: Vec<String> = packages
+        .items
+        .iter()
+        .map(|p| format!("{} {} {} {}", p.manager, p.name, p.version, p.arch).trim_end().to_owned())
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "apk alpine-baselayout 3.4.3-r2 x86_64",
+            "apk musl 1.2.4_git20230717-r4 x86_64",
+            "pacman acl 2.3.2-1",
+            "pacman bash 5.2.026-2",
+            "pacman libarchive 3.7.4-1",
+            "pacman openssh 9.8p1-1",
+        ]
+    );
 }
