@@ -17,6 +17,9 @@ mod still_used;
 mod validate;
 mod waves;
 
+#[cfg(test)]
+mod testing;
+
 pub use diff::{diff, is_same};
 pub use file::{PlanError, digest, read, to_bytes, write};
 pub use make::{HostInput, HostOutcome, PlanSettings, make};

@@ -121,7 +121,7 @@ fn check_host(plan: &Plan, host: &PlannedHost, products: &BTreeSet<&str>, found:
 fn step_defects(plan: &Plan, step: &PlannedStep) -> Vec<String> {
     let mut found = Vec::new();
     let number = step.id.strip_prefix(&step.product).and_then(|rest| rest.strip_prefix('/'));
-    if !number.is_some_and(|number| number.parse::<u32>().is_ok()) {
+    if number.is_none_or(|number| number.parse::<u32>().is_err()) {
         found.push(format!("it is not a number of product `{}`", step.product));
     }
     let runs = WITH_SCRIPT.contains(&step.kind.as_str());

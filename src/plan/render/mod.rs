@@ -14,6 +14,9 @@ mod service;
 mod task;
 mod trust;
 
+#[cfg(test)]
+mod tests;
+
 use super::effect::service_name;
 use crate::facts::{Facts, Listing};
 use crate::playbook::{Action, Product};
