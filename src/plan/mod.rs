@@ -19,6 +19,8 @@ mod waves;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use diff::{diff, is_same};
 pub use file::{PlanError, digest, read, to_bytes, write};

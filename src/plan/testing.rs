@@ -82,10 +82,7 @@ pub(crate) fn playbook() -> Playbook {
         "kesl",
         vec![
             step(Action::StopService { name: "kesl".to_owned() }),
-            Step {
-                timeout: Some(Duration::from_secs(300)),
-                ..step(remove_package(&["kesl-gui", "kesl"]))
-            },
+            Step { timeout: Some(Duration::from_secs(300)), ..step(remove_package(&["kesl-gui", "kesl"])) },
             step(remove_path("/var/opt/kaspersky/kesl")),
         ],
     );
@@ -231,7 +228,7 @@ pub(crate) fn connection(host: &Host) -> PlannedConnection {
 }
 
 /// A host as read, with the state that its findings give it.
-pub(crate) fn read<'a>(playbook: &Playbook, host: &'a Host, facts: &'a Facts) -> HostInput<'a> {
+pub(crate) fn host_read<'a>(playbook: &Playbook, host: &'a Host, facts: &'a Facts) -> HostInput<'a> {
     let findings = findings(playbook.products.iter().map(ProductRules::from), facts);
     let any = |state| findings.iter().any(|finding| finding.result == state);
     let state = if any(ProductState::Present) {
@@ -267,7 +264,8 @@ pub(crate) fn plan_with(
 ) -> Result<Plan, Diagnostics> {
     let names: Vec<&str> = all.iter().map(|facts| facts.host.as_str()).collect();
     let inventory = inventory(&names);
-    let inputs = inventory.hosts.iter().zip(all).map(|(host, facts)| read(playbook, host, facts)).collect();
+    let inputs =
+        inventory.hosts.iter().zip(all).map(|(host, facts)| host_read(playbook, host, facts)).collect();
     make(playbook, settings, &inventory, inputs)
 }
 

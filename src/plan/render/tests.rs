@@ -112,7 +112,11 @@ fn what_only_left_its_configuration_is_purged_and_not_removed() {
 fn foreign_and_doubled_packages_are_named_with_their_architecture() {
     let mut facts = clean_facts("h");
     let foreign = |name: &str| Package { arch: "i386".into(), ..package(name, "install ok installed") };
-    facts.packages.items.extend([foreign("kesl"), foreign("klnagent"), package("klnagent", "install ok installed")]);
+    facts.packages.items.extend([
+        foreign("kesl"),
+        foreign("klnagent"),
+        package("klnagent", "install ok installed"),
+    ]);
     let step = must(&remove_package(&["kesl", "klnagent"]), &facts);
     assert_eq!(step.commands, ["dpkg --purge kesl:i386 klnagent:i386 klnagent:amd64"]);
 }
@@ -320,7 +324,13 @@ fn the_scripts_own_shell_is_never_killed() {
     copy("/bin/sh", &shell);
     let mut facts = clean_facts("h");
     let path = shell.to_str().unwrap().to_owned();
-    facts.processes.items.push(Process { pid: 4, name: "x".into(), exe: Some(path.clone()), deleted: false, uid: 0 });
+    facts.processes.items.push(Process {
+        pid: 4,
+        name: "x".into(),
+        exe: Some(path.clone()),
+        deleted: false,
+        uid: 0,
+    });
     let step = must(&Action::KillProcess { exe: pattern(&path) }, &facts);
     let output = execute(&[&path], &step.script, tools.path());
     assert_eq!(status(&output), Some(0), "{output:?}");
@@ -329,10 +339,13 @@ fn the_scripts_own_shell_is_never_killed() {
 #[test]
 fn a_pattern_in_the_middle_kills_only_what_was_seen_running() {
     let mut facts = clean_facts("h");
-    let running = |exe: &str| Process { pid: 4, name: "x".into(), exe: Some(exe.into()), deleted: false, uid: 0 };
+    let running =
+        |exe: &str| Process { pid: 4, name: "x".into(), exe: Some(exe.into()), deleted: false, uid: 0 };
     facts.processes.items.push(running("/opt/kaspersky/kesl/libexec/kesl"));
     let kill = |exe: &str| must(&Action::KillProcess { exe: pattern(exe) }, &facts).script;
-    assert!(kill("/opt/kaspersky/*/libexec/kesl").contains("case $1 in '/opt/kaspersky/kesl/libexec/kesl') "));
+    assert!(
+        kill("/opt/kaspersky/*/libexec/kesl").contains("case $1 in '/opt/kaspersky/kesl/libexec/kesl') ")
+    );
     assert!(kill("/opt/kaspersky/kesl/**").contains("case $1 in '/opt/kaspersky/kesl'/*) "));
 }
 
@@ -358,7 +371,10 @@ fn a_tree_is_deleted_and_links_in_it_are_not_followed() {
         std::fs::write(format!("{base}/keep/file"), "x").unwrap();
         std::os::unix::fs::symlink(format!("{base}/keep"), format!("{base}/opt/it's/link")).unwrap();
         let step = must(&remove_path(&format!("{base}/opt/it's")), &facts);
-        assert_eq!(step.commands, [format!("rm -rf --one-file-system {}", quote(&format!("{base}/opt/it's")))]);
+        assert_eq!(
+            step.commands,
+            [format!("rm -rf --one-file-system {}", quote(&format!("{base}/opt/it's")))]
+        );
         let output = execute(shell, &step.script, Path::new("/nonexistent"));
         assert_eq!(status(&output), Some(0), "{shell:?} {output:?}");
         assert!(!Path::new(&format!("{base}/opt/it's")).exists());
@@ -456,8 +472,12 @@ fn a_glob_is_planned_as_the_exact_paths_that_were_found() {
 fn what_another_product_uses_is_refused() {
     let facts = kesl_facts("h");
     let product = product("kesl", Vec::new());
-    let context =
-        Context { facts: &facts, product: &product, timeout: 60, still_used: &|_| Some("klnagent is in it".into()) };
+    let context = Context {
+        facts: &facts,
+        product: &product,
+        timeout: 60,
+        still_used: &|_| Some("klnagent is in it".into()),
+    };
     assert_eq!(
         render(&remove_path("/var/opt/kaspersky/kesl"), &context),
         Err("klnagent is in it".to_owned())
@@ -467,12 +487,18 @@ fn what_another_product_uses_is_refused() {
 #[test]
 fn accounts_go_without_their_homes_and_the_administrator_never() {
     let mut facts = clean_facts("h");
-    facts.users.items.extend([Account { name: "ksc".into(), id: 999 }, Account { name: "toor".into(), id: 0 }]);
+    facts
+        .users
+        .items
+        .extend([Account { name: "ksc".into(), id: 999 }, Account { name: "toor".into(), id: 0 }]);
     facts.groups.items.push(Account { name: "kladmins".into(), id: 998 });
     let user = must(&Action::RemoveUser { name: "ksc".into() }, &facts);
     assert_eq!(user.commands, ["userdel ksc"]);
     assert!(user.script.contains("then userdel ksc;"));
-    assert_eq!(must(&Action::RemoveGroup { name: "kladmins".into() }, &facts).commands, ["groupdel kladmins"]);
+    assert_eq!(
+        must(&Action::RemoveGroup { name: "kladmins".into() }, &facts).commands,
+        ["groupdel kladmins"]
+    );
     for name in ["root", "toor"] {
         assert!(refusal(&Action::RemoveUser { name: name.into() }, &facts).contains("administrator"));
     }
@@ -559,7 +585,10 @@ fn a_script_that_was_cut_runs_nothing() {
             let tools = tools();
             tool(tools.path(), "dpkg", NOTE);
             execute(&["sh"], &lines[..end].join("\n"), tools.path());
-            assert!(!tools.path().join("ran").exists() && calls(tools.path()).is_empty(), "cut at line {end}");
+            assert!(
+                !tools.path().join("ran").exists() && calls(tools.path()).is_empty(),
+                "cut at line {end}"
+            );
         }
     }
 }
