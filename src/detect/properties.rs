@@ -1,6 +1,6 @@
 //! What holds of every rule on every host.
 
-use super::testing::{host, host_known_less, rule};
+use super::testing::{check_of_host_known_less, host, host_known_less, rule};
 use super::*;
 use proptest::collection::vec;
 use proptest::option;
@@ -20,6 +20,16 @@ fn found(products: &[(Rule, Option<Rule>)], facts: &Facts) -> Vec<Finding> {
         version: None,
     });
     findings(rules, facts)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn learning_more_never_flips_the_answer_of_a_check((check, more, less) in check_of_host_known_less()) {
+        let (before, after) = (evaluate(&check, &less).truth, evaluate(&check, &more).truth);
+        prop_assert!(before.is_unknown() || before == after, "{:?}: {} became {}", check, before, after);
+    }
 }
 
 proptest! {

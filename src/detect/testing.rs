@@ -294,14 +294,46 @@ pub(crate) fn host() -> impl Strategy<Value = Facts> {
 
 /// A host and the same host with less of it known.
 pub(crate) fn host_known_less() -> impl Strategy<Value = (Facts, Facts)> {
-    let losses = vec((0_u8..LOSSES, any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..6);
-    (host(), losses).prop_map(|(host, losses)| {
-        let mut less = host.clone();
-        for (which, item, at) in losses {
-            lose(&mut less, which, item, at);
-        }
-        (host, less)
+    let losses = vec((0..LOSSES, any::<Index>(), any::<Index>()), 0..6);
+    (host(), losses).prop_map(|(host, losses)| known_less(host, losses))
+}
+
+/// A check, a host, and the same host with less known of what the check asks.
+pub(crate) fn check_of_host_known_less() -> impl Strategy<Value = (Rule, Facts, Facts)> {
+    (check(), host()).prop_flat_map(|(check, host)| {
+        let losses = vec((select(losses_of(&check)), any::<Index>(), any::<Index>()), 1..4);
+        losses.prop_map(move |losses| {
+            let (more, less) = known_less(host.clone(), losses);
+            (Rule::Check(check.clone()), more, less)
+        })
     })
+}
+
+fn known_less(more: Facts, losses: Vec<(u8, Index, Index)>) -> (Facts, Facts) {
+    let mut less = more.clone();
+    for (which, item, at) in losses {
+        lose(&mut less, which, item, at);
+    }
+    (more, less)
+}
+
+/// The losses that a check may feel.
+fn losses_of(check: &Check) -> Vec<u8> {
+    match check {
+        Check::Package { .. } => vec![0, 25, 27, 28],
+        Check::Service { .. } => vec![1, 15, 29, 30],
+        Check::Process { .. } => vec![2, 13, 31, 33],
+        Check::Path { .. } => vec![5, 9, 17, 36, 41],
+        Check::FileContains { .. } => vec![11, 18, 23, 42],
+        Check::KernelModule { .. } => vec![3, 34],
+        Check::Certificate { .. } => vec![4, 35],
+        Check::User { .. } => vec![5, 36],
+        Check::Group { .. } => vec![6, 37],
+        Check::Port { .. } => vec![7, 38],
+        Check::ScheduledTask { .. } => vec![8, 39, 40],
+        Check::Os { .. } => vec![19, 20, 21, 43],
+        Check::Foreign { .. } => vec![22],
+    }
 }
 
 const LOSSES: u8 = 44;
