@@ -91,7 +91,7 @@ pub(super) enum Raw<'a> {
     /// Nothing was written; such a variable sets nothing.
     Nothing,
     /// A list or a map.
-    Compound,
+    Compound(&'a Node),
 }
 
 /// The value of a node.
@@ -99,7 +99,7 @@ pub(super) fn raw_of(node: &Node) -> Raw<'_> {
     match &node.value {
         Yaml::Null => Raw::Nothing,
         Yaml::Scalar { text, .. } => Raw::Text(text),
-        Yaml::List(_) | Yaml::Map(_) => Raw::Compound,
+        Yaml::List(_) | Yaml::Map(_) => Raw::Compound(node),
     }
 }
 
@@ -138,7 +138,10 @@ pub(super) fn take_var(
     let text = match raw {
         Raw::Text(text) => text,
         Raw::Nothing => return,
-        Raw::Compound => {
+        Raw::Compound(node) => {
+            if matches!(field, Field::Password | Field::BecomePassword) {
+                super::native::hide(draft, node);
+            }
             let wrong = Wrong::new(
                 format!("`{name}` is a list or a map"),
                 "give one value; a value that begins with `{{` needs quotes, and must not be a template for uproot",
@@ -174,9 +177,9 @@ fn value(field: Field, name: &str, text: &str) -> Result<Value, Wrong> {
         Field::Connection => Ok(connection(text)),
         Field::Password => password(text).map(Value::Password),
         Field::BecomePassword => password(text).map(Value::BecomePassword),
-        Field::Become => {
-            boolean(text).map(Value::Become).ok_or_else(|| one_of(name, text, &["true", "false"]))
-        }
+        Field::Become => boolean(text)
+            .map(Value::Become)
+            .ok_or_else(|| one_of(&format!("value of `{name}`"), text, &["true", "false"])),
         Field::BecomeMethod => Ok(become_method(text)),
         Field::BecomeUser => Ok(become_user(text)),
         Field::Priority => text.parse().map(Value::Priority).map_err(|_| {

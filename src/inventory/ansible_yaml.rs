@@ -106,10 +106,11 @@ fn read_hosts(draft: &mut Draft, group: &Arc<str>, node: &Node) {
     let help = "end each name with a colon: `web01:`, its variables below it";
     for (key, vars) in map_of(draft, node, "`hosts`", help).unwrap_or_default() {
         let Some(text) = name_of(draft, key) else { continue };
-        for id in draft.hosts_of(text, &key.place, is_verbatim(key)) {
+        let ids = draft.hosts_of(text, &key.place, is_verbatim(key));
+        draft.for_hosts(&ids, |draft, id| {
             draft.join(group, id);
             take_vars(draft, &Owner::Host(id), vars);
-        }
+        });
     }
 }
 

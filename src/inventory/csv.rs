@@ -124,20 +124,16 @@ fn known_columns() -> String {
 }
 
 fn read_row(draft: &mut Draft, columns: &[Column], row: &::csv::StringRecord, places: &[Place]) {
-    for (place, column) in places.iter().zip(columns) {
-        if matches!(column, Column::Other { secret: true }) {
-            draft.secrets.push((place.clone(), String::new()));
-        }
+    let secret = columns.iter().any(|column| matches!(column, Column::Other { secret: true }));
+    if secret {
+        hide_secrets(draft, columns, row, places);
     }
-    if let (Some(extra), true) = (places.get(columns.len()), row.len() > columns.len()) {
-        let error =
-            Diagnostic::error(extra, format!("{} cells in a row of {} columns", row.len(), columns.len()));
-        draft.say(
-            error.with_help(
-                "put cells with a separator in them into double quotes; separate groups by spaces",
-            ),
-        );
-        return;
+    // Cells that slipped out of a column of passwords must not be shown as something else.
+    if row.len() > columns.len() || (secret && row.len() < columns.len()) {
+        let Some(place) = places.get(columns.len()).or(places.last()) else { return };
+        let message = format!("{} cells in a row of {} columns", row.len(), columns.len());
+        let help = "put cells with a separator in them into double quotes; separate groups by spaces";
+        return draft.say(Diagnostic::error(place, message).with_help(help));
     }
     let cells =
         || row.iter().zip(columns).zip(places).map(|((cell, column), place)| (cell.trim(), *column, place));
@@ -163,6 +159,17 @@ fn read_row(draft: &mut Draft, columns: &[Column], row: &::csv::StringRecord, pl
                 Err(wrong) => draft.say(wrong.at(place).with_label(format!("of host {}", quoted(name)))),
             },
             Column::Name | Column::Other { .. } => {}
+        }
+    }
+}
+
+/// Keeps the cells of columns that may hold passwords out of messages; in a row of another length
+/// all cells, since they may have slipped.
+fn hide_secrets(draft: &mut Draft, columns: &[Column], row: &::csv::StringRecord, places: &[Place]) {
+    let slipped = row.len() != columns.len();
+    for (index, (cell, place)) in row.iter().zip(places).enumerate() {
+        if slipped || matches!(columns.get(index), Some(Column::Other { secret: true })) {
+            draft.secrets.push((place.clone(), cell.to_owned()));
         }
     }
 }

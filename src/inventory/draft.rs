@@ -5,7 +5,7 @@
 
 use super::values::{Wrong, check_group_name, check_host_name};
 use super::{BecomeMethod, ConnectionKind, PasswordSource, range};
-use crate::model::{Diagnostic, Diagnostics, Place, Platform};
+use crate::model::{Diagnostic, Diagnostics, Place, Platform, Severity};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -196,14 +196,30 @@ impl Draft {
             self.out.list.push(diagnostic);
         } else if !self.dropped {
             self.dropped = true;
-            let last = Diagnostic { label: String::new(), ..diagnostic };
-            self.out.list.push(
-                Diagnostic {
-                    message: format!("more than {MAX_MESSAGES} messages; the rest is not shown"),
-                    ..last
-                }
-                .with_help("mend the first ones; is this an inventory at all?"),
-            );
+            let message = format!("more than {MAX_MESSAGES} messages; the rest is not shown");
+            let last = Diagnostic { message, label: String::new(), ..diagnostic };
+            self.out.list.push(last.with_help("mend the first ones; is this an inventory at all?"));
+        } else if diagnostic.severity == Severity::Error
+            && let Some(last) = self.out.list.last_mut()
+        {
+            // An error is never lost among warnings.
+            last.severity = Severity::Error;
+        }
+    }
+
+    /// Does the same to several hosts of one line: what is wrong with a value is said for the first.
+    pub(super) fn for_hosts(&mut self, ids: &[usize], mut act: impl FnMut(&mut Self, usize)) {
+        let Some((first, rest)) = ids.split_first() else { return };
+        let before = self.out.list.len();
+        act(self, *first);
+        let wrong = self.out.list.iter().skip(before).any(|d| d.severity == Severity::Error);
+        for &id in rest {
+            let said = self.out.list.len();
+            act(self, id);
+            if wrong && self.out.list.len() > said {
+                let added = self.out.list.split_off(said);
+                self.out.list.extend(added.into_iter().filter(|d| d.severity == Severity::Warning));
+            }
         }
     }
 

@@ -7,6 +7,15 @@ use crate::model::diagnostic::nearest;
 use crate::model::{Diagnostic, Place};
 use std::sync::Arc;
 
+/// A part of a line as it is named in a message. In a line that speaks of a password it may be one.
+fn named(draft: &mut Draft, line: &Line<'_>, part: &str, place: &Place) -> String {
+    if !line.text.to_lowercase().contains("pass") {
+        return quoted(part);
+    }
+    draft.secrets.push((place.clone(), part.to_owned()));
+    "this".to_owned()
+}
+
 /// What the lines of a section are.
 enum Section {
     Hosts(Arc<str>),
@@ -40,12 +49,11 @@ pub(super) fn read(draft: &mut Draft, file: &Arc<str>, text: &str) {
 }
 
 fn is_bracketed_host(text: &str) -> bool {
-    let inner = text.strip_prefix('[').and_then(|t| t.split_once(']')).map(|(inner, _)| inner);
     // `[1:5].example` and `[a:f]-db` are ranges at the start of a name; `[web:vars]` is not.
-    let range_then_name = text
-        .split_once(']')
-        .is_some_and(|(_, rest)| !rest.trim_start().is_empty() && !rest.trim_start().starts_with(['#', ';']));
-    inner.is_some_and(|inner| super::values::is_ipv6(inner) || range_then_name)
+    text.strip_prefix('[').and_then(|t| t.split_once(']')).is_some_and(|(inner, rest)| {
+        super::values::is_ipv6(inner)
+            || rest.starts_with(|c: char| !c.is_whitespace() && c != '#' && c != ';')
+    })
 }
 
 /// A line with its place.
@@ -138,10 +146,10 @@ fn hosts_line(draft: &mut Draft, line: &Line<'_>, group: &Arc<str>) {
     for token in rest {
         let Some((name, value)) = token.text.split_once('=') else {
             let whole = line.place(token.start, token.length);
-            let error = Diagnostic::error(&whole, format!("{} is not `name=value`", quoted(&token.text)))
-                .with_help(
-                    "one host a line; its variables follow as `name=value`, without spaces around `=`",
-                );
+            let what = named(draft, line, &token.text, &whole);
+            let error = Diagnostic::error(&whole, format!("{what} is not `name=value`")).with_help(
+                "one host a line; its variables follow as `name=value`, without spaces around `=`",
+            );
             draft.say(error);
             continue;
         };
@@ -149,9 +157,9 @@ fn hosts_line(draft: &mut Draft, line: &Line<'_>, group: &Arc<str>) {
         let name_place = line.place(token.start, name.chars().count());
         let place = line.place(token.start + offset, token.length.saturating_sub(offset));
         let value = literal(value);
-        for &id in &ids {
+        draft.for_hosts(&ids, |draft, id| {
             take_var(draft, &Owner::Host(id), name, &name_place, Raw::Text(&value), &place);
-        }
+        });
     }
 }
 
@@ -160,11 +168,13 @@ fn children_line(draft: &mut Draft, line: &Line<'_>, group: &Arc<str>) {
     let name = body.split_whitespace().next().unwrap_or_default();
     let place = line.place_of(name);
     if name.len() != body.len() {
+        let place = line.place_of(body);
+        let what = named(draft, line, body, &place);
         let wrong = Wrong::new(
-            format!("{} is not the name of a group", quoted(body)),
+            format!("{what} is not the name of a group"),
             "one group a line, without variables; those go into `[group:vars]`",
         );
-        return draft.wrong(&line.place_of(body), &wrong);
+        return draft.wrong(&place, &wrong);
     }
     if let Some(child) = draft.group(name, &place) {
         draft.nest(group, &child, &place);
@@ -174,9 +184,10 @@ fn children_line(draft: &mut Draft, line: &Line<'_>, group: &Arc<str>) {
 fn vars_line(draft: &mut Draft, line: &Line<'_>, group: &Arc<str>) {
     let Some((name, value)) = line.text.split_once('=') else {
         let body = line.text.trim();
-        let error =
-            Diagnostic::error(&line.place_of(body), format!("{} is not `name = value`", quoted(body)))
-                .with_help(format!("this section holds variables; hosts go into `[{group}]`"));
+        let place = line.place_of(body);
+        let what = named(draft, line, body, &place);
+        let error = Diagnostic::error(&place, format!("{what} is not `name = value`"))
+            .with_help(format!("this section holds variables; hosts go into `[{group}]`"));
         return draft.say(error);
     };
     let (name, value) = (name.trim(), value.trim());

@@ -17,7 +17,8 @@ const MOST_NODES: usize = 4_000_000;
 /// # Errors
 /// The first thing that is not JSON.
 pub(super) fn parse(file: &Arc<str>, text: &str) -> Result<Node, Diagnostic> {
-    let mut reader = Reader { file, chars: text.chars().peekable(), line: 1, column: 1, nodes: 0 };
+    let mut reader =
+        Reader { file, chars: text.chars().peekable(), line: 1, column: 1, last: (1, 1), nodes: 0 };
     let node = reader.value(0)?;
     reader.space();
     match reader.chars.peek() {
@@ -31,6 +32,8 @@ struct Reader<'a> {
     chars: Peekable<Chars<'a>>,
     line: u32,
     column: u32,
+    /// Where the last character other than a blank was.
+    last: (u32, u32),
     nodes: usize,
 }
 
@@ -39,14 +42,25 @@ impl Reader<'_> {
         Place { file: self.file.clone(), line: self.line, column: self.column, length: 1 }
     }
 
-    fn error(&self, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::error(&self.place(), message).with_help(
+    /// Where an error is shown: at the end of the text its last word is.
+    fn shown_place(&mut self) -> Place {
+        match self.chars.peek() {
+            Some(_) => self.place(),
+            None => Place { line: self.last.0, column: self.last.1, ..self.place() },
+        }
+    }
+
+    fn error(&mut self, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(&self.shown_place(), message).with_help(
             "an inventory script prints one JSON object, as described by `ansible-doc -t inventory script`",
         )
     }
 
     fn next(&mut self) -> Option<char> {
         let c = self.chars.next()?;
+        if !c.is_whitespace() {
+            self.last = (self.line, self.column);
+        }
         if c == '\n' {
             self.line = self.line.saturating_add(1);
             self.column = 1;
@@ -164,6 +178,7 @@ impl Reader<'_> {
             {
                 Ok(Value::Scalar { text, quoted: false })
             }
+            _ if text.is_empty() => Err(self.error("expected a JSON value")),
             _ => Err(Diagnostic { place: Some(start), ..self.error("expected a JSON value") }),
         }
     }

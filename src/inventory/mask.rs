@@ -17,22 +17,12 @@ pub(super) fn masked(text: &str, secrets: &[(Place, String)]) -> Option<String> 
         let start = place.column.saturating_sub(1) as usize;
         spans.entry(place.line).or_default().push((start, start + place.length as usize));
     }
-    let blocks: Vec<&str> =
-        secrets.iter().map(|(_, s)| s.as_str()).filter(|s| s.trim_end().contains('\n')).collect();
+    let blocks = blocks(&out, secrets);
     if blocks.len() > MOST_BLOCKS {
         return None;
     }
-    for line in blocks.iter().flat_map(|block| block.lines()).filter(|line| line.trim().len() > 2) {
-        out = out.replace(line.trim(), &stars(line.trim()));
-    }
-    // A scalar whose text stands on the lines below (`|`, `>`) has its place at the marker.
-    for (place, secret) in secrets.iter().filter(|(_, s)| !s.trim_end().contains('\n')) {
-        let number = place.line.saturating_sub(1) as usize;
-        let start = place.column.saturating_sub(1) as usize;
-        let marker = out.lines().nth(number).and_then(|line| line.chars().nth(start));
-        if matches!(marker, Some('|' | '>')) && !secret.trim().is_empty() {
-            out = out.replace(secret.trim(), &stars(secret.trim()));
-        }
+    for block in blocks.iter().filter(|block| block.len() > 2) {
+        out = out.replace(block, &stars(block));
     }
     if spans.is_empty() {
         return Some(out);
@@ -50,6 +40,18 @@ pub(super) fn masked(text: &str, secrets: &[(Place, String)]) -> Option<String> 
     Some(blanked)
 }
 
+/// The lines of passwords that do not stand at their place: text of several lines, or below a `|` or
+/// `>`.
+fn blocks<'a>(text: &str, secrets: &'a [(Place, String)]) -> Vec<&'a str> {
+    let lines: Vec<&str> = text.lines().collect();
+    let below = |place: &Place| {
+        let line = lines.get(place.line.saturating_sub(1) as usize);
+        matches!(line.and_then(|l| l.chars().nth(place.column.saturating_sub(1) as usize)), Some('|' | '>'))
+    };
+    let elsewhere = secrets.iter().filter(|(place, secret)| secret.trim_end().contains('\n') || below(place));
+    elsewhere.flat_map(|(_, secret)| secret.lines()).map(str::trim).collect()
+}
+
 fn stars(text: &str) -> String {
     "*".repeat(text.chars().count())
 }
@@ -60,14 +62,25 @@ fn by_name(text: &str) -> Option<String> {
     const QUOTED: &str = r#""(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?"#;
     let assigned = Regex::new(&format!(r#"(?i)(pass(?:word|wd)?\s*=[ \t]*)((?:{QUOTED}|[^\s"'])+)"#)).ok()?;
     let mapped =
-        Regex::new(&format!(r#"(?i)(pass(?:word|wd)?["']?\s*:[ \t]*)({QUOTED}|[^\s{{"'\[&*!|>][^\n]*)"#))
-            .ok()?;
+        Regex::new(&format!(r#"(?i)(pass(?:word|wd)?["']?\s*:[ \t]*)({QUOTED}|[^\s"'&*!|>][^\n]*)"#)).ok()?;
     let blank = |captures: &regex::Captures<'_>| {
         let part = |n: usize| captures.get(n).map_or("", |m| m.as_str());
+        if !may_be_password(part(2)) {
+            return format!("{}{}", part(1), part(2));
+        }
         format!("{}{}", part(1), stars(part(2)))
     };
     let once = assigned.replace_all(text, blank);
     Some(mapped.replace_all(&once, blank).into_owned())
+}
+
+/// Not so a template, a source such as `{ env: NAME }`, and nothing in quotes.
+fn may_be_password(value: &str) -> bool {
+    let bare = value.trim_start_matches(['"', '\'', '{', ' ']);
+    let source = value.starts_with('{')
+        && ["env:", "file:", "command:", "prompt:", "env :"].iter().any(|word| bare.starts_with(word));
+    let template = value.trim_start_matches(['"', '\'']).starts_with("{{");
+    !(source || template || bare.is_empty())
 }
 
 #[cfg(test)]
@@ -85,6 +98,8 @@ mod tests {
             "{\"ansible_password\": ******, \"c\": 1}"
         );
         assert_eq!(shown("password: { env: X }"), "password: { env: X }");
+        assert_eq!(shown("password: { value: X }"), "password: ************");
+        assert_eq!(shown("pass=\"{{ x }}\" password: '' pass="), "pass=\"{{ x }}\" password: '' pass=");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::draft::{Draft, Field, HostReference, MAX_HOSTS, Owner, Value, within}
 use super::values::{self, Wrong, quoted};
 use super::{PasswordSource, range};
 use crate::model::diagnostic::nearest;
-use crate::model::yaml::Node;
+use crate::model::yaml::{Node, Value as Yaml};
 use crate::model::{Diagnostic, SecretSource};
 use std::sync::Arc;
 
@@ -91,17 +91,7 @@ fn read_hosts(draft: &mut Draft, node: &Node) {
             continue;
         };
         let ids = draft.hosts_of(text, &key.place, is_verbatim(key));
-        let Some((first, rest)) = ids.split_first() else { continue };
-        let before = draft.out.list.len();
-        read_host(draft, *first, value, text);
-        // What is wrong with the value was said for the first host of a range.
-        let said = draft.out.list.len();
-        for &id in rest {
-            read_host(draft, id, value, text);
-            if said > before {
-                draft.out.list.truncate(said);
-            }
-        }
+        draft.for_hosts(&ids, |draft, id| read_host(draft, id, value, text));
     }
 }
 
@@ -219,18 +209,34 @@ fn read_value(draft: &mut Draft, owner: &Owner, field: Field, node: &Node) {
     }
 }
 
+/// Keeps what stands where a password's source should be out of messages: it may be the password.
+pub(super) fn hide(draft: &mut Draft, node: &Node) {
+    match &node.value {
+        Yaml::Null => {}
+        Yaml::Scalar { text, .. } => draft.secrets.push((node.place.clone(), text.clone())),
+        Yaml::List(entries) => entries.iter().for_each(|entry| hide(draft, entry)),
+        Yaml::Map(pairs) => pairs.iter().for_each(|(_, value)| hide(draft, value)),
+    }
+}
+
 fn password(draft: &mut Draft, node: &Node) -> Option<PasswordSource> {
     const HELP: &str =
         "write one of `{ env: NAME }`, `{ file: PATH }`, `{ command: LINE }`, `{ prompt: \"question\" }`";
     if let Some(text) = node.as_str().filter(|text| !text.is_empty()) {
+        if let Some(wrong) = values::template(text) {
+            draft.wrong(&node.place, &wrong);
+            return None;
+        }
         return Some(PasswordSource::Inline(text.to_owned()));
     }
     let Some([(key, value)]) = node.as_map() else {
+        hide(draft, node);
         draft.say(Diagnostic::error(&node.place, "a password needs exactly one source").with_help(HELP));
         return None;
     };
     let word = key.as_str().unwrap_or_default();
     if !SOURCES.contains(&word) {
+        hide(draft, node);
         let help = match nearest(word, SOURCES) {
             Some(near) => format!("did you mean `{near}`?"),
             None => HELP.to_owned(),
@@ -238,6 +244,9 @@ fn password(draft: &mut Draft, node: &Node) -> Option<PasswordSource> {
         let error = Diagnostic::error(&key.place, format!("unknown source {} of a password", quoted(word)));
         draft.say(error.with_help(help));
         return None;
+    }
+    if value.as_str().is_none() {
+        hide(draft, value);
     }
     let text = text_of(draft, value)?.to_owned();
     if text.trim().is_empty() {

@@ -193,8 +193,10 @@ fn raw_terms<'a>(pattern: &'a str, place: &Place) -> Result<Vec<(usize, char, &'
 
 /// Whether what stands from here to the next comma is an IPv6 address.
 fn in_ipv6(pattern: &str, start: usize) -> bool {
-    let piece = pattern.get(start..).unwrap_or_default();
-    is_ipv6(piece.split(',').next().unwrap_or_default().trim().trim_start_matches(['!', '&']))
+    // No address is longer; a long pattern of colons must not be looked through for each of them.
+    let piece: String =
+        pattern.get(start..).unwrap_or_default().chars().take_while(|c| *c != ',').take(128).collect();
+    is_ipv6(piece.trim().trim_start_matches(['!', '&']))
 }
 
 /// Whether a range's first end has leading zeros, as no position has.

@@ -201,7 +201,10 @@ fn range(inner: &str) -> Result<Piece<'static>, Wrong> {
     let step = match step.parse::<u64>() {
         Ok(step) if step > 0 && digits(parts.get(2).copied().unwrap_or("1")) => step,
         _ => {
-            return Err(Wrong::new(format!("{} is not a step", quoted(step)), "a step is a number from 1 up"));
+            return Err(Wrong::new(
+                format!("{} is not a step", quoted(step)),
+                "a step is a number from 1 up",
+            ));
         }
     };
     match (single_letter(first), single_letter(last)) {

@@ -19,6 +19,8 @@ const DEEPEST: usize = 64;
 const MOST_MEMBERSHIPS: usize = 4_000_000;
 /// Among how many names the nearest one is looked for.
 const SEARCHED: usize = 5_000;
+/// For how many misspelt names the nearest one is looked for; each costs a pass over the others.
+const HELPED: usize = 100;
 
 /// Resolves the draft; what is wrong is said in it.
 pub(super) fn resolve(draft: &mut Draft, overrides: &Overrides) -> Inventory {
@@ -51,9 +53,6 @@ pub(super) fn resolve(draft: &mut Draft, overrides: &Overrides) -> Inventory {
         let groups = groups.iter().filter(|g| &***g != "all").map(|g| g.to_string()).collect();
         inventory.hosts.push(build(host, groups, &layers, overrides, &mut refusals));
     }
-    if inventory.groups.get("ungrouped").is_some_and(BTreeSet::is_empty) {
-        inventory.groups.remove("ungrouped");
-    }
     warn_of_shared_names(draft);
     for error in refusals.into_errors() {
         draft.say(error);
@@ -63,12 +62,15 @@ pub(super) fn resolve(draft: &mut Draft, overrides: &Overrides) -> Inventory {
 
 /// Hosts that groups name and that must be defined somewhere.
 fn join_references(draft: &mut Draft) {
+    let mut helped = 0;
     for reference in std::mem::take(&mut draft.references) {
         if let Some(id) = draft.find_host(&reference.name) {
             draft.join(&reference.group, id);
             continue;
         }
-        let near = nearest(&reference.name, draft.hosts.iter().take(SEARCHED).map(|host| host.name.as_str()));
+        helped += 1;
+        let searched = if helped > HELPED { 0 } else { SEARCHED };
+        let near = nearest(&reference.name, draft.hosts.iter().take(searched).map(|host| host.name.as_str()));
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("define it under `hosts:`, as `{}: {{}}`", reference.name),
@@ -91,10 +93,10 @@ fn check_groups(draft: &mut Draft) {
         .map(|(name, _)| name.clone())
         .collect();
     let mut errors = Vec::new();
-    for name in &undefined {
+    for (index, name) in undefined.iter().enumerate() {
         let defined =
             draft.groups.iter().filter(|(_, group)| group.defined.is_some()).map(|(name, _)| &**name);
-        let near = nearest(name, defined.take(SEARCHED));
+        let near = nearest(name, defined.take(if index < HELPED { SEARCHED } else { 0 }));
         let help = near.map_or_else(
             || "define it, even if it is empty".to_owned(),
             |near| format!("did you mean `{near}`?"),
@@ -187,13 +189,14 @@ impl Order {
         let mut depths = HashMap::new();
         for (name, group) in &draft.groups {
             order.climb(name, &parents, &mut depths);
-            let priority = group.settings.iter().chain(&group.file_settings).filter_map(|s| match s.value {
-                Value::Priority(number) => Some(number),
-                _ => None,
-            });
+            let mut priority =
+                group.settings.iter().chain(&group.file_settings).filter_map(|s| match s.value {
+                    Value::Priority(number) => Some(number),
+                    _ => None,
+                });
             // `all` is always the lowest.
             let depth = if &**name == "all" { 0 } else { depths.get(name).copied().unwrap_or(1) };
-            order.rank.insert(name.clone(), (depth, priority.last().unwrap_or(1)));
+            order.rank.insert(name.clone(), (depth, priority.next_back().unwrap_or(1)));
         }
         order
     }

@@ -40,9 +40,22 @@ pub fn read(sources: &[String], overrides: &Overrides) -> Result<Loaded, Diagnos
         reading.source(source);
     }
     let Reading { mut draft, directories, .. } = reading;
+    check_options(&mut draft, overrides);
     vars_files::read(&mut draft, &directories);
     let inventory: Inventory = resolve(&mut draft, overrides);
     if draft.out.has_errors() { Err(draft.out) } else { Ok(Loaded { inventory, diagnostics: draft.out }) }
+}
+
+/// What an option says must hold as much as what a file says.
+fn check_options(draft: &mut Draft, overrides: &Overrides) {
+    let user = overrides.user.as_deref().map(|text| ("--user", text, values::user(text)));
+    let key = overrides.key.as_deref().map(|text| ("--key", text, values::key(text)));
+    for (option, text, checked) in user.into_iter().chain(key) {
+        if let Err(wrong) = checked {
+            draft.out.sources.add(option, text);
+            draft.wrong(&Place { file: option.into(), ..command_line_place(text, 0) }, &wrong);
+        }
+    }
 }
 
 #[derive(Default)]

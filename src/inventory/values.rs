@@ -79,7 +79,7 @@ fn check_name(kind: &str, name: &str) -> Result<(), Wrong> {
     let bad = name.chars().find(|c| !(c.is_alphanumeric() || "._-+%".contains(*c)));
     match (start_ok, bad) {
         (_, Some(bad)) => Err(Wrong::new(
-            format!("{kind} name {} has {} in it", quoted(name), quoted(&bad.to_string())),
+            format!("{kind} name {} has {} in it", quoted(name), character(bad)),
             "names are made of letters, digits, `.`, `-`, `_`, `+` and `%`; an IPv6 address may be a host's name",
         )),
         (false, None) => Err(Wrong::new(
@@ -88,6 +88,10 @@ fn check_name(kind: &str, name: &str) -> Result<(), Wrong> {
         )),
         (true, None) => Ok(()),
     }
+}
+
+fn character(c: char) -> String {
+    if c == ' ' { "a space".to_owned() } else { quoted(&c.to_string()) }
 }
 
 /// An address or DNS name to dial.
@@ -172,7 +176,7 @@ pub(super) fn become_words(text: &str) -> Result<Vec<Value>, Wrong> {
                 format!("`become: {text}` does not say by what"),
                 "write `become: sudo` or `become: doas`",
             )),
-            None => Err(one_of("become", text, &["sudo", "doas", "false"])),
+            None => Err(one_of("value of `become`", text, &["sudo", "doas", "false"])),
         },
     }
 }
@@ -193,12 +197,29 @@ pub(super) fn one_of(what: &str, text: &str, words: &[&str]) -> Wrong {
         Some(word) => format!("did you mean `{word}`? one of {list} is expected"),
         None => format!("one of {list} is expected"),
     };
-    Wrong::new(format!("{} is not a {what}", quoted(text)), help)
+    Wrong::new(format!("{} is no {what}", quoted(text)), help)
+}
+
+/// Why a value that only Ansible could read is none.
+pub(super) fn template(text: &str) -> Option<Wrong> {
+    let vault = text.trim_start().starts_with("$ANSIBLE_VAULT");
+    let what = match (text.contains("{{") || text.contains("{%"), vault) {
+        (_, true) => "encrypted by ansible-vault, which uproot does not read",
+        (true, false) => "a template, and uproot evaluates none",
+        (false, false) => return None,
+    };
+    Some(Wrong::new(
+        format!("the value is {what}"),
+        "write the value itself, or for a password `{ env: NAME }`",
+    ))
 }
 
 /// The value of a field that holds text of one line, by uproot's own words.
 pub(super) fn plain(field: Field, text: &str) -> Result<Vec<Value>, Wrong> {
     let one = |value: Result<Value, Wrong>| value.map(|v| vec![v]);
+    if let Some(wrong) = template(text) {
+        return Err(wrong);
+    }
     match field {
         Field::Address => one(address(text)),
         Field::Port => one(port(text).map(Value::Port)),
