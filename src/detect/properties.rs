@@ -95,6 +95,6 @@ proptest! {
     fn nothing_drifts_between_two_equal_looks(products in products(), facts in host()) {
         let mut found = found(&products, &facts);
         found.truncate(1);
-        prop_assert_eq!(drift(&found, &found, &["p".to_owned()]).len(), found.is_empty().into());
+        prop_assert_eq!(drift(&found, &found, &["p".to_owned()]).len(), usize::from(found.is_empty()));
     }
 }

@@ -112,7 +112,8 @@ fn targets<'f>(pattern: &Pattern, context: &Context<'f>) -> Result<Option<Vec<&'
     if listing.items.is_empty() {
         return cannot_tell(&what(), listing).map_or(Ok(None), Err);
     }
-    let matcher = pattern.matcher();
+    // The facts name paths without a `/` too many; the playbook may not.
+    let matcher = Pattern::new(tidy(pattern.as_str())).matcher();
     let believable =
         |entry: &&PathEntry| is_exact_path(&entry.path) && matcher.matches(&entry.path).is_true();
     if let Some(strange) = listing.items.iter().find(|entry| !believable(entry)) {
@@ -138,6 +139,10 @@ fn targets<'f>(pattern: &Pattern, context: &Context<'f>) -> Result<Option<Vec<&'
         return Err(format!("`{pattern}` matches {} paths, more than {MOST_PATHS}", kept.len()));
     }
     Ok(Some(kept))
+}
+
+fn tidy(pattern: &str) -> String {
+    pattern.split('/').filter(|part| !matches!(*part, "" | ".")).flat_map(|part| ["/", part]).collect()
 }
 
 fn may_go(path: &str, context: &Context<'_>) -> Result<(), String> {

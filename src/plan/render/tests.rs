@@ -228,6 +228,30 @@ fn a_service_is_stopped_by_systemd_and_one_that_is_not_loaded_has_stopped() {
 }
 
 #[test]
+fn a_systemctl_without_systemd_leaves_the_service_to_its_init_script() {
+    let step = must(&Action::StopService { name: "uproot-test-none".into() }, &{
+        let mut facts = clean_facts("h");
+        facts.services.items.push(Service { active: None, ..service("uproot-test-none", "") });
+        facts
+    });
+    for shell in installed_shells() {
+        let tools = tools();
+        let words = "System has not been booted with systemd as init system (PID 1). Can't operate.";
+        tool(tools.path(), "systemctl", &format!("echo \"{words}\" >&2; exit 1"));
+        assert_eq!(status(&execute(shell, &step.script, tools.path())), Some(0));
+    }
+}
+
+#[test]
+fn an_init_script_that_systemd_wraps_is_stopped_by_systemd() {
+    let mut facts = clean_facts("h");
+    let script = Some("/etc/init.d/kesl".to_owned());
+    facts.services.items.push(Service { kind: "sysv".into(), file: script, ..service("kesl", "active") });
+    let step = must(&Action::StopService { name: "kesl".into() }, &facts);
+    assert_eq!(step.commands, ["systemctl stop kesl.service"]);
+}
+
+#[test]
 fn an_init_script_is_called_where_only_that_is_known() {
     let mut facts = clean_facts("h");
     facts.services.items.push(Service {
