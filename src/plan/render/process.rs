@@ -4,17 +4,29 @@ use super::quote::{is_exact_path, quote};
 use super::{Context, Rendered, bounded, cannot_tell, script};
 use crate::playbook::Pattern;
 
-/// Never pid 1, never one of those that this script descends from.
-const KILL: &str = r#"  keep=" 1 "
-  pid=$(exec sh -c 'echo "$PPID"')
-  while [ "${pid:-0}" -gt 1 ]; do
-    keep="$keep$pid "
+/// Never pid 1, never this script, what it descends from or what descends from it.
+const KILL: &str = r#"  self=$(exec sh -c 'echo "$PPID"')
+  parent_of() {
     parent=
     while read -r key value; do
       [ "$key" != PPid: ] || { parent=$value; break; }
-    done <"/proc/$pid/status"
-    pid=$parent
+    done <"/proc/$1/status"
+  } 2>/dev/null
+  keep=" 1 "
+  parent=$self
+  while [ "${parent:-0}" -gt 1 ]; do
+    keep="$keep$parent "
+    parent_of "$parent"
   done
+  is_ours() {
+    case $keep in *" $1 "*) return 0 ;; esac
+    parent=$1
+    while [ "${parent:-0}" -gt 1 ]; do
+      [ "$parent" != "$self" ] || return 0
+      parent_of "$parent"
+    done
+    return 1
+  }
   found() {
     ls -l /proc/[0-9]*/exe 2>/dev/null | while read -r line; do
       exe=${line#*' -> '}
@@ -22,7 +34,7 @@ const KILL: &str = r#"  keep=" 1 "
       pid=${line%%/exe*}
       pid=${pid##*/}
       case $pid in '' | *[!0-9]*) continue ;; esac
-      case $keep in *" $pid "*) continue ;; esac
+      is_ours "$pid" && continue
       exe=$(readlink "/proc/$pid/exe" 2>/dev/null) || continue
       is_wanted "${exe%' (deleted)'}" && printf ' %s' "$pid"
     done
