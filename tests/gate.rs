@@ -43,8 +43,11 @@ impl Repository {
     /// The exit code, the last line, and everything that was printed.
     fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         let path = format!("{}/bin:{}", self.dir.path().display(), std::env::var("PATH").unwrap());
-        let output =
-            Command::new(self.dir.path().join("tests/run")).args(arguments).env("PATH", path).output().unwrap();
+        let output = Command::new(self.dir.path().join("tests/run"))
+            .args(arguments)
+            .env("PATH", path)
+            .output()
+            .unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
         let last = stdout.lines().last().unwrap_or_default().to_owned();
         let all = stdout + &String::from_utf8(output.stderr).unwrap();
