@@ -1,1 +1,18 @@
-//! apply
+//! Running a plan: waves, one host's work, steps, and the look at a host that every verb shares.
+//!
+//! `waves` is a pure state machine; `run` feeds it from worker threads; `host` does one host's work in
+//! order: connect, same machine, facts, already so?, drifted?, steps with durable intents, verify
+//! until settled. Only this module constructs a `ChangeGrant`.
+
+mod access;
+mod host;
+mod look;
+mod run;
+mod step;
+mod stop;
+pub mod waves;
+
+pub use access::Access;
+pub use look::{Survey, SurveyOutcome, Surveyed, survey};
+pub use run::{ApplyError, ApplyRequest, run};
+pub use stop::Stop;

@@ -1,1 +1,74 @@
-//! cli
+//! The command line: one file a verb. No logic here that a library user would miss.
+
+mod apply;
+pub mod args;
+mod check;
+mod error;
+mod fleet;
+mod identify;
+mod journal;
+mod output;
+mod plan;
+mod playbook;
+mod report;
+mod run_log;
+mod secrets;
+mod signals;
+
+use crate::model::ExitCode;
+use args::{Arguments, InventoryVerb, JournalVerb, PlanVerb, RunsVerb, Verb};
+use clap::{CommandFactory, Parser};
+use error::CliError;
+use std::ffi::OsString;
+
+/// Runs uproot with these arguments (the first is the program's name), as `main` does: results go to
+/// standard output, everything else to standard error.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // `--help` and `--version` come as errors too, and are none.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
+        }
+    };
+    match dispatch(arguments.verb) {
+        Ok(code) => code,
+        Err(error) => {
+            error.print();
+            error.exit_code()
+        }
+    }
+}
+
+fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
+    match verb {
+        Verb::Identify(arguments) => identify::run("identify", &arguments),
+        Verb::Verify(arguments) => identify::run("verify", &arguments),
+        Verb::Plan(arguments) => match &arguments.verb {
+            None => plan::run(&arguments),
+            Some(PlanVerb::Show { plan, format }) => plan::show(plan, *format),
+            Some(PlanVerb::Diff { before, after }) => plan::diff(before, after),
+        },
+        Verb::Apply(arguments) => apply::run(&arguments),
+        Verb::Run(arguments) => apply::plan_and_apply(&arguments),
+        Verb::Report(arguments) | Verb::Runs(RunsVerb::Show(arguments)) => report::run(&arguments),
+        Verb::Journal(JournalVerb::Verify { run, runs }) => journal::verify(&run, runs.as_deref()),
+        Verb::Runs(RunsVerb::List { runs, format }) => journal::list(runs.as_deref(), format),
+        Verb::Playbook(verb) => playbook::run(&verb),
+        Verb::Inventory(InventoryVerb::List(arguments)) => check::list(&arguments),
+        Verb::Inventory(InventoryVerb::Check(arguments)) => check::check(&arguments),
+        Verb::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "uproot", &mut text);
+            output::print_bytes(&text)?;
+            Ok(ExitCode::Success)
+        }
+        Verb::Man => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Arguments::command()).render(&mut text).map_err(CliError::Output)?;
+            output::print_bytes(&text)?;
+            Ok(ExitCode::Success)
+        }
+    }
+}

@@ -1,5 +1,28 @@
 //! Facts: probes → one read-only script; its stream → `Facts`; saved documents.
 
+mod accounts;
+mod base;
+mod certificates;
+mod collect;
+pub mod document;
+mod frames;
+mod glob;
+mod kernel;
+mod listing;
+mod packages;
+mod parse;
+mod paths;
+mod posix;
+mod processes;
+mod questions;
+mod services;
+mod tasks;
+
+pub use collect::collect;
+pub use document::FactsError;
+pub use parse::parse;
+pub use posix::script;
+
 use crate::model::{BootIdentity, MachineIdentity, Platform};
 use crate::playbook::PathKind;
 use jiff::Timestamp;

@@ -1,5 +1,6 @@
 //! Errors and warnings about a user's file, each with its place, drawn as a good compiler draws them.
 
+use super::output::{escape_block, escape_line};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -105,23 +106,27 @@ impl Diagnostic {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        let mut out = format!("{word}: {}\n", super::output::escape_block(&self.message));
+        let mut out = format!("{word}: {}\n", escape_block(&self.message));
         if let Some(place) = &self.place {
             let number = place.line.to_string();
             let gutter = " ".repeat(number.len());
-            out.push_str(&format!("{gutter}--> {place}\n"));
+            out.push_str(&format!("{gutter}--> {}\n", escape_line(&place.to_string())));
             if let Some(line) = sources.line(&place.file, place.line) {
                 let (shown, lead, width) = underline(line, place.column, place.length);
-                let label = if self.label.is_empty() { String::new() } else { format!(" {}", self.label) };
+                let label = if self.label.is_empty() {
+                    String::new()
+                } else {
+                    format!(" {}", escape_line(&self.label))
+                };
                 out.push_str(&format!("{gutter} |\n{number} | {shown}\n"));
                 let caret = format!("{}{}{label}", " ".repeat(lead), "^".repeat(width));
                 out.push_str(&format!("{gutter} | {caret}\n"));
             } else if !self.label.is_empty() {
-                out.push_str(&format!("{gutter} = {}\n", self.label));
+                out.push_str(&format!("{gutter} = {}\n", escape_line(&self.label)));
             }
         }
         if let Some(help) = &self.help {
-            out.push_str(&format!("help: {}\n", super::output::escape_block(help)));
+            out.push_str(&format!("help: {}\n", escape_block(help)));
         }
         out
     }
@@ -136,13 +141,13 @@ fn underline(line: &str, column: u32, length: u32) -> (String, usize, usize) {
     let (mut shown, mut lead, mut width) = (String::new(), 0, 0);
     let start = column.saturating_sub(1) as usize;
     let end = start.saturating_add(length.max(1) as usize);
-    let skip = if start > SHOWN / 2 { start - SHOWN / 2 } else { 0 };
+    let skip = start.saturating_sub(SHOWN / 2);
     if skip > 0 {
         shown.push('…');
         lead = 1;
     }
     for (index, c) in line.chars().enumerate().skip(skip).take(SHOWN) {
-        let text = if c == '\t' { "    ".to_owned() } else { super::output::escape_line(&c.to_string()) };
+        let text = if c == '\t' { "    ".to_owned() } else { escape_line(&c.to_string()) };
         let columns: usize = text.chars().map(|c| c.width().unwrap_or(0)).sum();
         shown.push_str(&text);
         if index < start {

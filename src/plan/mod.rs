@@ -1,7 +1,28 @@
 //! The plan: one JSON file, complete in itself. `apply` reads nothing else but secrets.
 //!
-//! Findings → plan is pure and deterministic; reading and writing the file is apart.
+//! Findings → plan (`make`) is pure and deterministic; reading and writing the file is apart. A step
+//! acts only on what the facts name, and a product of which one step cannot be planned is not begun
+//! at all: half a removal is worse than none. What is there and not planned is listed with its reason.
 
+mod diff;
+mod effect;
+mod file;
+mod host;
+mod make;
+mod order;
+mod render;
+mod show;
+mod shown;
+mod still_used;
+mod validate;
+mod waves;
+
+pub use diff::{diff, is_same};
+pub use file::{PlanError, digest, read, to_bytes, write};
+pub use make::{HostInput, HostOutcome, PlanSettings, make};
+pub use show::show;
+
+use crate::detect::ProductRules;
 use crate::facts::Questions;
 use crate::inventory::BecomeMethod;
 use crate::model::{Finding, HostState, MachineIdentity, Platform, SecretSource};
@@ -12,6 +33,7 @@ use std::collections::BTreeMap;
 
 /// The plan file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// Version of the file's format: 1.
     pub uproot_plan: u32,
@@ -47,6 +69,7 @@ pub struct Plan {
 
 /// A reference to a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SecretReference {
     /// Where its value comes from.
     pub source: SecretSource,
@@ -57,6 +80,7 @@ pub struct SecretReference {
 
 /// A product with what verification needs of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PlannedProduct {
     /// Its id.
     pub id: String,
@@ -81,6 +105,7 @@ pub struct PlannedProduct {
 
 /// A wave with its hosts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PlannedWave {
     /// Its name.
     pub name: String,
@@ -98,6 +123,7 @@ pub struct PlannedWave {
 
 /// How to reach a planned host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PlannedConnection {
     /// `ssh` or `local`.
     pub kind: String,
@@ -122,8 +148,16 @@ pub struct PlannedConnection {
     pub become_password: Option<String>,
 }
 
+impl PlannedConnection {
+    /// `kind` of a connection by SSH.
+    pub const SSH: &'static str = "ssh";
+    /// `kind` of a connection to the machine uproot runs on.
+    pub const LOCAL: &'static str = "local";
+}
+
 /// One host of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PlannedHost {
     /// Inventory name.
     pub name: String,
@@ -162,6 +196,7 @@ pub struct PlannedHost {
 
 /// Why a product that is there is not removed by this plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NotPlanned {
     /// The product.
     pub product: String,
@@ -170,7 +205,14 @@ pub struct NotPlanned {
 }
 
 /// A step, wholly rendered: nothing is left to choose when it runs.
+///
+/// `script` is one function called on its last line with its input closed, so that a cut script runs
+/// nothing; it ends with the status of the tool that it ran and never holds a secret's value. Whoever
+/// runs it puts assignments in front of it: `export VAR='value'` for each of `env`, and
+/// `UPROOT_STDIN='value'` (not exported) where `stdin` names a secret; the script pipes that to its
+/// command and takes the variable away from it. An optional secret without a value is empty.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PlannedStep {
     /// `PRODUCT/NUMBER`, from 1.
     pub id: String,
@@ -182,7 +224,8 @@ pub struct PlannedStep {
     pub summary: String,
     /// The essential commands, one a line, for a reader of the plan: `dpkg --purge kesl-gui kesl`.
     pub commands: Vec<String>,
-    /// The POSIX shell text that is run; empty for `manual`, `wait_for`, `require`.
+    /// The POSIX shell text that is run; empty for `manual`, `wait_for`, `require`, and where
+    /// `already_so`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub script: String,
     /// As whom: `root`, or the login user's name.
@@ -212,10 +255,28 @@ pub struct PlannedStep {
     /// For `require` and `wait_for`: what must be true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Rule>,
-    /// For `manual`: what a person must do.
+    /// For `manual`: what a person must do. For `require`: what to say when it is not so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
     /// Its effect holds already: it is listed, and not run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub already_so: bool,
+}
+
+impl PlannedStep {
+    /// The shell variable through which a step's script gets what its command reads on standard input.
+    pub const STDIN_VARIABLE: &'static str = "UPROOT_STDIN";
+}
+
+impl<'a> From<&'a PlannedProduct> for ProductRules<'a> {
+    fn from(product: &'a PlannedProduct) -> Self {
+        Self {
+            id: &product.id,
+            name: &product.name,
+            platforms: &product.platforms,
+            detect: &product.detect,
+            residue: product.residue.as_ref(),
+            version: product.version.as_ref(),
+        }
+    }
 }

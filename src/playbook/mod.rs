@@ -1,17 +1,40 @@
 //! The playbook language: YAML → a checked model, with source positions; schema; lint.
 //!
 //! Reading is two steps: YAML text → `model::yaml::Node` (positions kept, scalars verbatim), then
-//! hand-written walkers that collect every error. No serde derive reads a user's YAML.
+//! hand-written walkers that collect every error. No serde derive reads a user's YAML. `keys` is the
+//! one table of constructs and keys: walkers, messages and the JSON Schema come from it.
 
+mod assemble;
+mod catalogue;
+mod danger;
+mod digest;
+mod explain;
+mod keys;
+mod lint;
 pub mod pattern;
 pub mod product;
+mod read;
 pub mod rule;
+mod schema;
 pub mod step;
+#[cfg(test)]
+mod tests;
+mod vars;
+pub mod version;
+mod walk;
+mod walk_check;
+mod walk_product;
+mod walk_step;
 
+pub use catalogue::{catalogue_files, read_catalogue};
+pub use explain::explain;
+pub use lint::lint;
 pub use pattern::Pattern;
 pub use product::{
     Budget, Playbook, Policy, Product, RebootPolicy, SecretDeclaration, Unobeyed, VersionSource, Wave,
     WaveHosts,
 };
+pub use read::{IncludeLoader, Included, Loaded, parse, read};
 pub use rule::{Check, PackageState, PathKind, Rule, TextPattern};
+pub use schema::schema;
 pub use step::{Action, Step};

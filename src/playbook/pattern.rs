@@ -48,7 +48,11 @@ impl Pattern {
     }
 
     fn build(&self) -> Result<globset::Glob, globset::Error> {
-        globset::GlobBuilder::new(&self.0).literal_separator(true).backslash_escape(true).build()
+        globset::GlobBuilder::new(&self.0)
+            .literal_separator(true)
+            .backslash_escape(true)
+            .empty_alternates(true)
+            .build()
     }
 }
 

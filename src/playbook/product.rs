@@ -3,7 +3,7 @@
 use super::pattern::Pattern;
 use super::rule::{Rule, TextPattern};
 use super::step::Step;
-use crate::model::{Place, Platform, SecretSource};
+use crate::model::{Diagnostic, Place, Platform, SecretSource};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -48,6 +48,16 @@ pub struct Unobeyed {
     pub what: String,
     /// Where.
     pub place: Place,
+}
+
+impl Unobeyed {
+    /// The error with which `plan` and `apply` refuse it.
+    #[must_use]
+    pub fn diagnostic(&self) -> Diagnostic {
+        Diagnostic::error(&self.place, format!("{} is not obeyed by this version", self.what))
+            .with_label("nothing is ever silently ignored")
+            .with_help("remove it, or use a version of uproot that obeys it")
+    }
 }
 
 /// A secret that a playbook declares: a name and where its value comes from.

@@ -1,1 +1,200 @@
-//! report
+//! Reports: pure functions of a run's records. They say what the journal holds, and nothing else.
+//!
+//! Owns the reading of records into a [`Report`] and its forms: [`table`] for people, [`json`] for
+//! programs (`docs/report-schema.json`). Refuses records that do not begin with the start of a run.
+//!
+//! Every host of the run has exactly one state, also where the journal has no end for it:
+//!
+//! | the journal holds of the host | state |
+//! |---|---|
+//! | its end | the state recorded there |
+//! | no end, a step begun without an outcome | `interrupted`: how that step ended is not known |
+//! | no end, but its start | `interrupted`: the run ended before the host was done |
+//! | nothing | `skipped`: the run ended before the host was begun |
+
+mod build;
+mod json;
+mod layout;
+mod table;
+
+pub use json::json;
+pub use table::{TableOptions, table};
+
+use crate::model::event::{OutputRef, StepResult};
+use crate::model::{ExitCode, Finding, HostState, MachineIdentity, Platform, Record, Truth};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// Why records are no report.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReportError {
+    /// There is no record at all.
+    #[error("the journal is empty: the run ended before it began; start it again")]
+    Empty,
+    /// The first record does not start a run, or a later one does.
+    #[error("record {seq} is not where a run starts; `uproot journal verify` lists what is wrong")]
+    Start {
+        /// Which record.
+        seq: u64,
+    },
+    /// An event of a host which the run does not have.
+    #[error(
+        "record {seq} is about host `{host}`, which the run does not have; `uproot journal verify` lists what is wrong"
+    )]
+    UnknownHost {
+        /// Which record.
+        seq: u64,
+        /// The host.
+        host: String,
+    },
+    /// A host has two ends.
+    #[error("record {seq} ends host `{host}` a second time; `uproot journal verify` lists what is wrong")]
+    EndedTwice {
+        /// Which record.
+        seq: u64,
+        /// The host.
+        host: String,
+    },
+}
+
+/// A run, as its journal has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The run's id.
+    pub run: String,
+    /// `identify`, `plan`, `apply`, `verify`.
+    pub verb: String,
+    /// The uproot that ran it.
+    pub version: String,
+    /// Who ran it.
+    pub operator: String,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it ended: the time of the end record; of an unfinished run, of the last record.
+    pub ended: Timestamp,
+    /// Whether there is an end record.
+    pub finished: bool,
+    /// The playbook's digest.
+    pub playbook: String,
+    /// The plan's digest, for `apply`.
+    pub plan: Option<String>,
+    /// Options that shaped the run.
+    pub options: BTreeMap<String, String>,
+    /// Every host, what needs attention first, then by name.
+    pub hosts: Vec<HostReport>,
+    /// The waves that were begun, in order.
+    pub waves: Vec<WaveReport>,
+    /// How many hosts ended in each state; none is zero.
+    pub summary: BTreeMap<HostState, usize>,
+    /// What else a reader must know: decisions, repairs, what does not agree.
+    pub notes: Vec<String>,
+    /// What the end record says the process exited with.
+    recorded_exit: Option<ExitCode>,
+}
+
+/// One host of a report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostReport {
+    /// Its inventory name.
+    pub host: String,
+    /// Address and port as dialled, or `local`.
+    pub address: String,
+    /// Login user.
+    pub user: Option<String>,
+    /// Groups it belongs to.
+    pub groups: Vec<String>,
+    /// In what state it ended.
+    pub state: HostState,
+    /// Why; may be empty.
+    pub reason: String,
+    /// The one command that would mend it.
+    pub remedy: Option<String>,
+    /// The wave it was worked on in.
+    pub wave: Option<String>,
+    /// Its platform, where recognised.
+    pub platform: Option<Platform>,
+    /// Which machine it is, as far as known.
+    pub identity: Option<MachineIdentity>,
+    /// When work on it began and ended.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// What was found: by the newest evaluation of the rules.
+    pub findings: Vec<Finding>,
+    /// What had been found before the steps, where the rules were evaluated again after them.
+    pub found_before: Option<Vec<Finding>>,
+    /// Its steps, in the order they were begun.
+    pub steps: Vec<StepReport>,
+}
+
+/// One step on a host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepReport {
+    /// `PRODUCT/NUMBER`.
+    pub step: String,
+    /// The product it belongs to.
+    pub product: String,
+    /// The step in words.
+    pub summary: String,
+    /// How it ended; a step without a recorded outcome is interrupted.
+    pub result: StepResult,
+    /// Its exit status, if known.
+    pub status: Option<i32>,
+    /// Whether its effect holds, where that was asked.
+    pub effect: Option<Truth>,
+    /// Why it is not done.
+    pub reason: Option<String>,
+    /// How long it took, in milliseconds; none where that is not known.
+    pub millis: Option<u64>,
+    /// Its standard output.
+    pub stdout: OutputRef,
+    /// Its standard error.
+    pub stderr: OutputRef,
+}
+
+/// One wave of an `apply`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaveReport {
+    /// Its name.
+    pub name: String,
+    /// How many hosts it has.
+    pub hosts: usize,
+    /// How many failures it might have.
+    pub max_failures: usize,
+    /// How many unreachable hosts it might have; none: no limit.
+    pub max_unreachable: Option<usize>,
+    /// How it ended; none: the journal has no end of it.
+    pub end: Option<WaveEnd>,
+}
+
+/// How a wave ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaveEnd {
+    /// Whether it kept within its budgets and was worked through.
+    pub passed: bool,
+    /// Failures counted.
+    pub failures: usize,
+    /// Unreachable hosts counted.
+    pub unreachable: usize,
+    /// Why it stopped, where it did.
+    pub reason: Option<String>,
+}
+
+impl Report {
+    /// Reads records into a report.
+    ///
+    /// # Errors
+    /// When there is none, or they are not those of one run.
+    pub fn from_records(records: &[Record]) -> Result<Self, ReportError> {
+        build::build(records)
+    }
+
+    /// What the process exited with, as the end record says; of an unfinished run, what its hosts'
+    /// states lead to, but never success: nobody can vouch for a run that did not end.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        self.recorded_exit.unwrap_or_else(|| {
+            ExitCode::of_states(self.hosts.iter().map(|host| host.state)).worst(ExitCode::CannotVouch)
+        })
+    }
+}

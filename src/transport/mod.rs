@@ -3,9 +3,88 @@
 //! A session is read-only by type: `Probing` can only ask a `ReadOnlyScript`. `into_changing` wants a
 //! `ChangeGrant`. A status is believed only with the script's own end marker.
 
-use crate::inventory::BecomeMethod;
+mod auth;
+mod become_root;
+mod dial;
+mod keys;
+mod known_hosts;
+mod local;
+pub mod pool;
+mod protocol;
+mod reader;
+mod run;
+mod ssh;
+
+pub use keys::Keys;
+pub use known_hosts::KnownHosts;
+
+use crate::inventory::{BecomeMethod, ConnectionKind};
 use crate::model::{BoundedOutput, Cancel, ChangeGrant, Secret};
+use std::sync::Arc;
 use std::time::Duration;
+
+/// A host to connect to, everything about it resolved.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Its inventory name.
+    pub name: String,
+    /// How to connect.
+    pub kind: ConnectionKind,
+    /// Address or DNS name to dial.
+    pub address: String,
+    /// Port.
+    pub port: u16,
+    /// Login user.
+    pub user: String,
+}
+
+impl Target {
+    /// `10.0.0.5:22`, for messages.
+    fn label(&self) -> String {
+        if self.address.contains(':') && !self.address.starts_with('[') {
+            format!("[{}]:{}", self.address, self.port)
+        } else {
+            format!("{}:{}", self.address, self.port)
+        }
+    }
+
+    fn error(&self, kind: TransportErrorKind, what: String) -> TransportError {
+        TransportError { kind, message: format!("{}: {what}", self.label()), remedy: None }
+    }
+
+    fn cancelled(&self) -> TransportError {
+        self.error(TransportErrorKind::Cancelled, "cancelled".to_owned())
+    }
+}
+
+/// What a host is checked against, and what opens it.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The known host keys, read once for the run.
+    pub known_hosts: Arc<KnownHosts>,
+    /// The keys, read once for the run.
+    pub keys: Arc<Keys>,
+    /// This host's own key file.
+    pub key_file: Option<String>,
+    /// The login password.
+    pub password: Option<Secret>,
+}
+
+/// Connects to a host and logs in.
+///
+/// # Errors
+/// When the host cannot be reached, is not the one known by its key, or does not let the user in.
+pub fn connect(
+    target: &Target,
+    credentials: &Credentials,
+    timeouts: &Timeouts,
+    cancel: &Cancel,
+) -> Result<Probing, TransportError> {
+    Ok(Probing::new(match target.kind {
+        ConnectionKind::Ssh => Box::new(ssh::connect(target, credentials, timeouts, cancel)?),
+        ConnectionKind::Local => Box::new(local::Local::new(timeouts)),
+    }))
+}
 
 /// Why a host could not be reached or a session broke. `remedy` has the command that would mend it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -17,6 +96,13 @@ pub struct TransportError {
     pub message: String,
     /// One command that would mend it: `ssh-keyscan …`, `ssh-add …`.
     pub remedy: Option<String>,
+}
+
+impl TransportError {
+    fn with_remedy(mut self, remedy: String) -> Self {
+        self.remedy = Some(remedy);
+        self
+    }
 }
 
 /// What kind of failure a `TransportError` is.

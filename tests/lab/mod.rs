@@ -89,7 +89,7 @@ impl Lab {
     /// Writes a native inventory of these hosts: address, port, user and key of each.
     #[must_use]
     pub fn inventory_file<'a>(&self, hosts: impl IntoIterator<Item = &'a Host>) -> PathBuf {
-        let mut text = String::from("hosts:\n");
+        let mut text = String::from("uproot_inventory: 1\nhosts:\n");
         for host in hosts {
             text.push_str(&host.inventory_entry());
         }

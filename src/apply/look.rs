@@ -1,0 +1,156 @@
+//! Looking at hosts: connect, collect facts, evaluate the rules. Never changes a host.
+
+use super::Access;
+use crate::detect::{ProductRules, findings};
+use crate::facts::{Facts, Questions, collect, document};
+use crate::model::event::Phase;
+use crate::model::{Cancel, Event, EventSink, Finding, SinkError};
+use crate::plan::PlannedConnection;
+use crate::transport::{Probing, TransportError, TransportErrorKind, pool};
+use crate::verify::{Verdict, observed};
+
+/// A host that is looked at.
+pub struct Surveyed<'a> {
+    /// Its inventory name.
+    pub name: &'a str,
+    /// How to reach it.
+    pub connection: &'a PlannedConnection,
+}
+
+/// What a look at a host gave.
+pub enum SurveyOutcome {
+    /// It was reached; the facts may have gaps.
+    Read {
+        /// The facts, where the survey was told to keep them.
+        facts: Option<Box<Facts>>,
+        /// One for each product of its platform.
+        findings: Vec<Finding>,
+        /// In what state it is.
+        verdict: Verdict,
+    },
+    /// It was not reached.
+    Unreachable {
+        /// Why.
+        reason: String,
+        /// One command that would mend it.
+        remedy: Option<String>,
+    },
+    /// The run was cancelled before the host was done.
+    Cancelled,
+}
+
+/// A look at many hosts at once.
+pub struct Survey<'a> {
+    /// How to reach them.
+    pub access: &'a Access,
+    /// What is asked.
+    pub questions: &'a Questions,
+    /// The products looked for.
+    pub products: &'a [ProductRules<'a>],
+    /// How many hosts at once.
+    pub parallel: usize,
+    /// Where events go.
+    pub sink: &'a dyn EventSink,
+    /// Cancels it.
+    pub cancel: &'a Cancel,
+    /// Whether facts are kept in the outcome (a plan needs them).
+    pub keep_facts: bool,
+}
+
+/// Looks at every host and records what was found.
+///
+/// # Errors
+/// When the journal could not be written: what was seen would not be in the report.
+pub fn survey(survey: &Survey<'_>, hosts: &[Surveyed<'_>]) -> Result<Vec<SurveyOutcome>, SinkError> {
+    let work = |host: &Surveyed<'_>| survey_host(survey, host);
+    let on_panic = |host: &Surveyed<'_>, message: String| {
+        let reason = format!("a defect of uproot ended the work on this host: {message}");
+        end_unreached(survey.sink, host.name, crate::model::HostState::Unknown, &reason, None)?;
+        Ok(SurveyOutcome::Unreachable { reason, remedy: None })
+    };
+    pool::for_each(survey.parallel, hosts, survey.cancel, work, on_panic)
+        .into_iter()
+        .map(|outcome| outcome.unwrap_or(Ok(SurveyOutcome::Cancelled)))
+        .collect()
+}
+
+fn survey_host(survey: &Survey<'_>, host: &Surveyed<'_>) -> Result<SurveyOutcome, SinkError> {
+    let sink = survey.sink;
+    sink.record(Some(host.name), Event::HostStarted { wave: None })?;
+    activity(sink, host.name, "connecting");
+    let looked = survey.access.connect(host.name, host.connection, survey.cancel).and_then(|mut session| {
+        activity(sink, host.name, "collecting facts");
+        let become_root = survey.access.become_root(host.connection);
+        let timeouts = &survey.access.timeouts;
+        collect(&mut session, host.name, survey.questions, become_root.as_ref(), timeouts, survey.cancel)
+    });
+    match looked {
+        Ok(facts) => {
+            let found = findings(survey.products.iter().copied(), &facts);
+            let verdict = observed(&found, &facts);
+            record_look(sink, Phase::Before, &facts, &found)?;
+            let ended = Event::HostEnded {
+                state: verdict.state,
+                reason: verdict.reason.clone(),
+                remedy: verdict.remedy.clone(),
+            };
+            sink.record(Some(host.name), ended)?;
+            let facts = survey.keep_facts.then(|| Box::new(facts));
+            Ok(SurveyOutcome::Read { facts, findings: found, verdict })
+        }
+        Err(error) if error.kind == TransportErrorKind::Cancelled => Ok(SurveyOutcome::Cancelled),
+        Err(error) => {
+            let state = crate::model::HostState::Unreachable;
+            end_unreached(sink, host.name, state, &error.message, error.remedy.clone())?;
+            Ok(SurveyOutcome::Unreachable { reason: error.message, remedy: error.remedy })
+        }
+    }
+}
+
+fn end_unreached(
+    sink: &dyn EventSink,
+    host: &str,
+    state: crate::model::HostState,
+    reason: &str,
+    remedy: Option<String>,
+) -> Result<(), SinkError> {
+    sink.record(Some(host), Event::HostEnded { state, reason: reason.to_owned(), remedy })
+}
+
+/// Tells what a host does now. Progress only: that it cannot be told stops nothing.
+pub(super) fn activity(sink: &dyn EventSink, host: &str, doing: &str) {
+    let _ = sink.record(Some(host), Event::HostActivity { doing: doing.to_owned() });
+}
+
+/// Records facts (as a blob) and findings.
+pub(super) fn record_look(
+    sink: &dyn EventSink,
+    phase: Phase,
+    facts: &Facts,
+    found: &[Finding],
+) -> Result<(), SinkError> {
+    let blob = sink.store(document::to_json(facts).as_bytes())?;
+    let host = Some(facts.host.as_str());
+    let event = Event::Facts {
+        phase,
+        blob,
+        platform: facts.platform,
+        identity: facts.identity.clone(),
+        boot: facts.boot.clone(),
+    };
+    sink.record(host, event)?;
+    sink.record(host, Event::Findings { phase, findings: found.to_vec() })
+}
+
+/// Collects facts over a session that is open already.
+pub(super) fn look_again(
+    session: &mut Probing,
+    host: &str,
+    questions: &Questions,
+    access: &Access,
+    connection: &PlannedConnection,
+    cancel: &Cancel,
+) -> Result<Facts, TransportError> {
+    let become_root = access.become_root(connection);
+    collect(session, host, questions, become_root.as_ref(), &access.timeouts, cancel)
+}

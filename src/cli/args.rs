@@ -1,0 +1,336 @@
+//! The command line as clap reads it.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Finds every Kaspersky product on a fleet, removes it the way its vendor documents, and proves that
+/// it is gone.
+///
+/// Start with `uproot inventory check`, then `identify`, then `plan`: none of them changes a host.
+#[derive(Debug, Parser)]
+#[command(name = "uproot", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 every host clean or removed; 1 a product or residue is there; 2 wrong input, nothing was \
+contacted; 3 cannot vouch for every host; 4 stopped by a gate; 5 a defect of uproot; 130 interrupted.";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Collect facts and list the products of each host; changes nothing
+    Identify(IdentifyArguments),
+    /// Write a plan: exactly what `apply` would do; changes nothing
+    Plan(PlanArguments),
+    /// Run a plan in waves and verify each host at its end
+    Apply(ApplyArguments),
+    /// Plan, show, ask, apply and report in one go
+    Run(RunArguments),
+    /// Check that nothing is there (for CI); changes nothing
+    Verify(IdentifyArguments),
+    /// Render the report of a run from its journal
+    Report(ReportArguments),
+    /// Check or export a run's journal
+    #[command(subcommand)]
+    Journal(JournalVerb),
+    /// List and show runs
+    #[command(subcommand)]
+    Runs(RunsVerb),
+    /// Check, explain and test playbooks
+    #[command(subcommand)]
+    Playbook(PlaybookVerb),
+    /// Show and check the inventory
+    #[command(subcommand)]
+    Inventory(InventoryVerb),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table for people
+    Table,
+    /// JSON, versioned (docs/report-schema.json)
+    Json,
+}
+
+/// How to become root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BecomeWord {
+    /// By sudo
+    Sudo,
+    /// By doas, without a password
+    Doas,
+}
+
+/// Which hosts, and how to reach them.
+#[derive(Debug, Args)]
+pub struct ConnectArguments {
+    /// Inventory: a file (YAML, Ansible INI or YAML, CSV), an executable, a directory, or `host1,host2`; may be given several times
+    #[arg(short = 'i', long = "inventory", value_name = "INVENTORY", help_heading = "Hosts")]
+    pub inventory: Vec<String>,
+    /// Only these hosts: a pattern such as `web:!canary`, or @FILE
+    #[arg(long, value_name = "PATTERN", help_heading = "Hosts")]
+    pub limit: Option<String>,
+    /// Login user
+    #[arg(short = 'u', long, help_heading = "Connection")]
+    pub user: Option<String>,
+    /// SSH port
+    #[arg(short = 'p', long, help_heading = "Connection")]
+    pub port: Option<u16>,
+    /// Private key file
+    #[arg(long, value_name = "FILE", help_heading = "Connection")]
+    pub key: Option<PathBuf>,
+    /// Ask for the login password (or take it from UPROOT_PASSWORD)
+    #[arg(long, help_heading = "Connection")]
+    pub ask_pass: bool,
+    /// Become root on the hosts
+    #[arg(long = "become", value_enum, value_name = "METHOD", num_args = 0..=1, require_equals = true, default_missing_value = "sudo", help_heading = "Connection")]
+    pub become_method: Option<BecomeWord>,
+    /// Ask for the password for becoming root (or take it from UPROOT_BECOME_PASSWORD)
+    #[arg(long, help_heading = "Connection")]
+    pub ask_become_pass: bool,
+    /// known_hosts file; may be given several times (default: the user's and the system's)
+    #[arg(long, value_name = "FILE", help_heading = "Connection")]
+    pub known_hosts: Vec<PathBuf>,
+    /// Trust and remember the key of a host that is not known yet; a changed key is refused all the same
+    #[arg(long, help_heading = "Connection")]
+    pub accept_new: bool,
+    #[command(flatten)]
+    /// How the run goes.
+    pub run: RunningArguments,
+}
+
+/// How a run goes.
+#[derive(Debug, Args)]
+pub struct RunningArguments {
+    /// How many hosts at once
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Running")]
+    pub parallel: u16,
+    /// Seconds to wait for a TCP connection
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600), help_heading = "Running")]
+    pub connect_timeout: u64,
+    /// Seconds to wait for key exchange and login
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600), help_heading = "Running")]
+    pub handshake_timeout: u64,
+    /// Seconds a host may be silent while it collects facts
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600), help_heading = "Running")]
+    pub idle_timeout: u64,
+    /// Seconds a host may take to collect facts
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86400), help_heading = "Running")]
+    pub facts_timeout: u64,
+    /// Where runs are kept (default: $XDG_STATE_HOME/uproot/runs)
+    #[arg(long, value_name = "DIR", env = "UPROOT_RUNS", help_heading = "Running")]
+    pub runs: Option<PathBuf>,
+    #[command(flatten)]
+    /// How it is told.
+    pub output: OutputArguments,
+}
+
+/// How a result is told.
+#[derive(Debug, Args)]
+pub struct OutputArguments {
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = Format::Table, help_heading = "Output")]
+    pub format: Format,
+    /// Write the result to this file instead of standard output
+    #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// No progress
+    #[arg(short = 'q', long, help_heading = "Output")]
+    pub quiet: bool,
+    /// Tell more; -vv tells most
+    #[arg(short = 'v', long, action = clap::ArgAction::Count, help_heading = "Output")]
+    pub verbose: u8,
+}
+
+/// `identify` and `verify`.
+#[derive(Debug, Args)]
+pub struct IdentifyArguments {
+    #[command(flatten)]
+    /// Which hosts.
+    pub connect: ConnectArguments,
+    /// Playbook (default: the built-in catalogue)
+    #[arg(long, value_name = "FILE")]
+    pub playbook: Option<PathBuf>,
+    /// Evaluate saved facts documents of this directory instead of asking hosts
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["inventory", "save_facts"])]
+    pub facts: Option<PathBuf>,
+    /// Save the facts of each host as a document in this directory
+    #[arg(long, value_name = "DIR")]
+    pub save_facts: Option<PathBuf>,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct PlanArguments {
+    /// Reading a plan back.
+    #[command(subcommand)]
+    pub verb: Option<PlanVerb>,
+    #[command(flatten)]
+    /// Making a plan.
+    pub make: MakePlanArguments,
+    /// The plan file to write
+    #[arg(long = "out", value_name = "FILE", default_value = "uproot-plan.json")]
+    pub out: PathBuf,
+    /// Overwrite the plan file if it is there
+    #[arg(long)]
+    pub force: bool,
+    /// Exit as `identify` does instead of 0
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
+/// What a plan is made from.
+#[derive(Debug, Args)]
+pub struct MakePlanArguments {
+    #[command(flatten)]
+    /// Which hosts.
+    pub connect: ConnectArguments,
+    /// Playbook (default: the built-in catalogue)
+    #[arg(long, value_name = "FILE")]
+    pub playbook: Option<PathBuf>,
+    /// Allow the removal of products that ask for this word (`opt_in`); may be given several times
+    #[arg(long, value_name = "WORD")]
+    pub allow: Vec<String>,
+}
+
+/// Reading a plan back.
+#[derive(Debug, Subcommand)]
+pub enum PlanVerb {
+    /// Show a plan to a person
+    Show {
+        /// The plan file
+        plan: PathBuf,
+        /// How it is written
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Show what differs between two plans; exit 1 if something does
+    Diff {
+        /// The older plan
+        before: PathBuf,
+        /// The newer plan
+        after: PathBuf,
+    },
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArguments {
+    /// The plan file
+    pub plan: PathBuf,
+    #[command(flatten)]
+    /// How the run goes.
+    pub run: RunningArguments,
+    /// Answer yes to the question asked before this machine itself is changed
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    #[command(flatten)]
+    /// What the plan is made from.
+    pub make: MakePlanArguments,
+    /// Do not ask before hosts are changed
+    #[arg(long)]
+    pub yes: bool,
+    /// Change this machine itself when no inventory is given
+    #[arg(long)]
+    pub local: bool,
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// The run: its id, the beginning of it, its directory, or `last`
+    pub run: String,
+    /// Where runs are kept (default: $XDG_STATE_HOME/uproot/runs)
+    #[arg(long, value_name = "DIR", env = "UPROOT_RUNS")]
+    pub runs: Option<PathBuf>,
+    #[command(flatten)]
+    /// How it is told.
+    pub output: OutputArguments,
+}
+
+/// `journal`.
+#[derive(Debug, Subcommand)]
+pub enum JournalVerb {
+    /// Check a run's chain, blobs and plan; every defect is named
+    Verify {
+        /// The run: its id, the beginning of it, its directory, or `last`
+        run: String,
+        /// Where runs are kept (default: $XDG_STATE_HOME/uproot/runs)
+        #[arg(long, value_name = "DIR", env = "UPROOT_RUNS")]
+        runs: Option<PathBuf>,
+    },
+}
+
+/// `runs`.
+#[derive(Debug, Subcommand)]
+pub enum RunsVerb {
+    /// List the runs, newest last
+    List {
+        /// Where runs are kept (default: $XDG_STATE_HOME/uproot/runs)
+        #[arg(long, value_name = "DIR", env = "UPROOT_RUNS")]
+        runs: Option<PathBuf>,
+        /// How it is written
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Show one run, host by host and step by step
+    Show(ReportArguments),
+}
+
+/// `playbook`.
+#[derive(Debug, Subcommand)]
+pub enum PlaybookVerb {
+    /// Check a playbook: every error and every warning, with its place
+    Check {
+        /// The playbook (default: the built-in catalogue)
+        file: Option<PathBuf>,
+        /// Warnings fail the check too
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Explain a product in words
+    Explain {
+        /// The product's id; none: list them
+        product: Option<String>,
+        /// Playbook (default: the built-in catalogue)
+        #[arg(long, value_name = "FILE")]
+        playbook: Option<PathBuf>,
+    },
+    /// Evaluate the rules on recorded facts and compare with what is expected
+    Test {
+        /// A directory of facts documents, each with its expectation
+        directory: PathBuf,
+        /// Playbook (default: the built-in catalogue)
+        #[arg(long, value_name = "FILE")]
+        playbook: Option<PathBuf>,
+    },
+    /// Print the JSON Schema for editors
+    Schema,
+}
+
+/// `inventory`.
+#[derive(Debug, Subcommand)]
+pub enum InventoryVerb {
+    /// Show what the inventory resolves to, and where each value came from
+    List(ConnectArguments),
+    /// Connect to every host and tell whether uproot can work there; changes nothing
+    Check(ConnectArguments),
+}

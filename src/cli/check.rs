@@ -1,0 +1,137 @@
+//! `inventory list` and `inventory check`.
+
+use super::args::{ConnectArguments, Format};
+use super::error::CliError;
+use super::fleet::Fleet;
+use super::output::write_result;
+use super::run_log::entry;
+use super::signals::Watch;
+use crate::apply::{Access, Stop};
+use crate::facts::{Facts, Questions, collect};
+use crate::inventory;
+use crate::model::output::escape_line;
+use crate::model::{Cancel, ExitCode};
+use crate::plan::PlannedConnection;
+use crate::transport::{TransportError, TransportErrorKind, pool};
+use serde_json::json;
+
+/// Runs `inventory list`.
+pub fn list(arguments: &ConnectArguments) -> Result<ExitCode, CliError> {
+    let fleet = Fleet::read(arguments)?;
+    let names: Vec<String> = fleet.hosts.iter().map(|(host, _)| host.name.clone()).collect();
+    let text = match arguments.run.output.format {
+        Format::Table => inventory::render_list(&fleet.inventory, &names),
+        Format::Json => {
+            let value = inventory::list_json(&fleet.inventory, &names);
+            format!("{}\n", serde_json::to_string_pretty(&value).unwrap_or_default())
+        }
+    };
+    write_result(&text, arguments.run.output.output.as_deref())?;
+    Ok(ExitCode::Success)
+}
+
+/// What a check of one host said.
+struct Checked {
+    host: String,
+    address: String,
+    fine: bool,
+    says: String,
+    remedy: Option<String>,
+}
+
+/// Runs `inventory check`: connects to every host, asks who it is, and whether root can be had.
+pub fn check(arguments: &ConnectArguments) -> Result<ExitCode, CliError> {
+    let fleet = Fleet::read(arguments)?;
+    let access = fleet.access(arguments)?;
+    let cancel = Cancel::new().map_err(CliError::System)?;
+    let watch = Watch::start(Stop::default(), cancel.clone(), false)?;
+    let hosts: Vec<(&str, &PlannedConnection)> =
+        fleet.hosts.iter().map(|(host, connection)| (host.name.as_str(), connection)).collect();
+    let failed = |host: &(&str, &PlannedConnection), error: TransportError| Checked {
+        host: host.0.to_owned(),
+        address: entry(host.0, host.1, Vec::new()).address,
+        fine: false,
+        says: error.message,
+        remedy: error.remedy,
+    };
+    let work = |host: &(&str, &PlannedConnection)| match ask(&access, host.0, host.1, &cancel) {
+        Ok(facts) => judge(host.0, host.1, &facts),
+        Err(error) => failed(host, error),
+    };
+    let on_panic = |host: &(&str, &PlannedConnection), message: String| {
+        failed(host, TransportError { kind: TransportErrorKind::Local, message, remedy: None })
+    };
+    let parallel = usize::from(arguments.run.parallel);
+    let answers = pool::for_each(parallel, &hosts, &cancel, work, on_panic);
+    let missing = answers.iter().filter(|answer| answer.is_none()).count();
+    let checked: Vec<Checked> = answers.into_iter().flatten().collect();
+    let text = match arguments.run.output.format {
+        Format::Table => table(&checked),
+        Format::Json => as_json(&checked),
+    };
+    write_result(&text, arguments.run.output.output.as_deref())?;
+    Ok(if watch.interrupted() {
+        ExitCode::Interrupted
+    } else if missing == 0 && checked.iter().all(|c| c.fine) {
+        ExitCode::Success
+    } else {
+        ExitCode::CannotVouch
+    })
+}
+
+fn ask(
+    access: &Access,
+    name: &str,
+    connection: &PlannedConnection,
+    cancel: &Cancel,
+) -> Result<Facts, TransportError> {
+    let mut session = access.connect(name, connection, cancel)?;
+    let become_root = access.become_root(connection);
+    collect(&mut session, name, &Questions::default(), become_root.as_ref(), &access.timeouts, cancel)
+}
+
+fn judge(name: &str, connection: &PlannedConnection, facts: &Facts) -> Checked {
+    let system = facts.os.pretty_name.clone().unwrap_or_else(|| facts.os.kernel_name.clone());
+    let user = connection.user.as_deref().unwrap_or("the login user");
+    let (fine, says, remedy) = match (facts.platform, facts.privilege.uid, &facts.privilege.become_failed) {
+        (None, _, _) => (false, "reached, but its platform is not recognised".to_owned(), None),
+        (Some(_), _, Some(reason)) => (false, format!("{system}; cannot become root: {reason}"), None),
+        (Some(_), Some(0), None) => (true, format!("{system}; root"), None),
+        (Some(_), _, None) => {
+            let remedy = format!("uproot inventory check -i INVENTORY --limit {name} --become");
+            (false, format!("{system}; {user} is not root, so much would stay unknown"), Some(remedy))
+        }
+    };
+    Checked {
+        host: name.to_owned(),
+        address: entry(name, connection, Vec::new()).address,
+        fine,
+        says,
+        remedy,
+    }
+}
+
+fn table(checked: &[Checked]) -> String {
+    let widest = checked.iter().map(|c| c.host.chars().count()).max().unwrap_or(0).min(30);
+    let mut lines = String::new();
+    let (fine, wrong): (Vec<&Checked>, Vec<&Checked>) = checked.iter().partition(|c| c.fine);
+    for c in wrong.iter().chain(&fine) {
+        let word = if c.fine { "ok  " } else { "FAIL" };
+        let (host, says) = (escape_line(&c.host), escape_line(&c.says));
+        lines.push_str(&format!("{word}  {host:widest$}  {}  {says}\n", c.address));
+        if let Some(remedy) = &c.remedy {
+            lines.push_str(&format!("      mend: {}\n", escape_line(remedy)));
+        }
+    }
+    lines.push_str(&format!("{} ok, {} not\n", fine.len(), wrong.len()));
+    lines
+}
+
+fn as_json(checked: &[Checked]) -> String {
+    let hosts: Vec<_> = checked
+        .iter()
+        .map(|c| json!({"host": c.host, "address": c.address, "ok": c.fine, "says": c.says, "remedy": c.remedy}))
+        .collect();
+    let value = json!({"uproot": 1, "hosts": hosts});
+    format!("{}\n", serde_json::to_string_pretty(&value).unwrap_or_default())
+}

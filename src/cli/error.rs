@@ -1,0 +1,103 @@
+//! What ends a verb early, with its exit code and its remedy.
+
+use crate::apply::ApplyError;
+use crate::facts::FactsError;
+use crate::journal::JournalError;
+use crate::model::{Diagnostics, ExitCode, SinkError};
+use crate::plan::PlanError;
+use crate::report::ReportError;
+use crate::transport::TransportError;
+
+/// Why a verb ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// A user's file is wrong.
+    #[error("{0}")]
+    Diagnostics(Diagnostics),
+    /// Other input is wrong.
+    #[error("{message}")]
+    Input {
+        /// What is wrong.
+        message: String,
+        /// How to mend it.
+        help: String,
+    },
+    /// The operator said no.
+    #[error("{0}")]
+    Refused(String),
+    /// Standard output or the result's file cannot be written.
+    #[error("cannot write the result: {0}")]
+    Output(std::io::Error),
+    /// A plan file.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// Facts documents.
+    #[error(transparent)]
+    Facts(#[from] FactsError),
+    /// A run directory.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A record could not be written.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// A journal that makes no report.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// Keys or known hosts of this machine.
+    #[error("{}", .0.message)]
+    Local(TransportError),
+    /// An apply that could not go on.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// This machine gives no pipe or no signal handler.
+    #[error("cannot set up the run: {0}")]
+    System(std::io::Error),
+}
+
+impl CliError {
+    /// Wrong input, with how to mend it.
+    pub fn input(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Input { message: message.into(), help: help.into() }
+    }
+
+    /// What the process exits with.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Diagnostics(_) | Self::Input { .. } | Self::Plan(_) | Self::Facts(_) | Self::Local(_) => {
+                ExitCode::Usage
+            }
+            Self::Refused(_) => ExitCode::Stopped,
+            Self::Output(_)
+            | Self::Journal(_)
+            | Self::Sink(_)
+            | Self::Report(_)
+            | Self::Apply(_)
+            | Self::System(_) => ExitCode::CannotVouch,
+        }
+    }
+
+    /// Tells it on standard error.
+    pub fn print(&self) {
+        if let Self::Output(error) = self
+            && error.kind() == std::io::ErrorKind::BrokenPipe
+        {
+            return;
+        }
+        let text = match self {
+            Self::Diagnostics(diagnostics) => diagnostics.to_string(),
+            Self::Input { message, help } => format!("error: {message}\nhelp: {help}\n"),
+            Self::Local(error) => match &error.remedy {
+                Some(remedy) => format!("error: {}\nhelp: {remedy}\n", error.message),
+                None => format!("error: {}\n", error.message),
+            },
+            other => format!("error: {}\n", crate::model::output::escape_block(&other.to_string())),
+        };
+        eprint!("{text}");
+    }
+}
+
+impl From<Diagnostics> for CliError {
+    fn from(diagnostics: Diagnostics) -> Self {
+        Self::Diagnostics(diagnostics)
+    }
+}

@@ -1,0 +1,179 @@
+//! `identify` and `verify`: one look at every host.
+
+use super::args::IdentifyArguments;
+use super::error::CliError;
+use super::fleet::{Fleet, print_warnings};
+use super::output::write_report;
+use super::run_log::{RunLog, Start, entry, operator};
+use super::signals::Watch;
+use crate::apply::{Access, Stop, Survey, SurveyOutcome, Surveyed, survey};
+use crate::detect::{ProductRules, findings};
+use crate::facts::{Facts, Questions, document};
+use crate::journal::{self, MemorySink};
+use crate::model::event::{HostEntry, Phase};
+use crate::model::{Cancel, Event, EventSink, ExitCode, HostState, Redactor};
+use crate::playbook::{self, Playbook};
+use crate::report::Report;
+use crate::verify::observed;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Runs `identify` or `verify`.
+pub fn run(verb: &str, arguments: &IdentifyArguments) -> Result<ExitCode, CliError> {
+    let playbook = read_playbook(arguments.playbook.as_deref())?;
+    if let Some(directory) = &arguments.facts {
+        return on_saved_facts(verb, &playbook, directory, arguments);
+    }
+    let fleet = Fleet::read(&arguments.connect)?;
+    let access = fleet.access(&arguments.connect)?;
+    let look = Look { verb, playbook: &playbook, fleet: &fleet, access: &access };
+    let saves = arguments.save_facts.is_some();
+    let (log, outcomes, gate) = look.at_all(&arguments.connect, saves)?;
+    if let Some(directory) = &arguments.save_facts {
+        for outcome in &outcomes {
+            if let SurveyOutcome::Read { facts: Some(facts), .. } = outcome {
+                document::write(directory, facts)?;
+            }
+        }
+    }
+    log.finish_and_report(gate, NOT_DONE, &arguments.connect.run.output)
+}
+
+/// Why a host of an interrupted look has no answer.
+pub const NOT_DONE: &str = "the run was interrupted before this host was done";
+
+/// Reads a playbook, or the built-in catalogue, and tells its warnings.
+pub fn read_playbook(file: Option<&Path>) -> Result<Playbook, CliError> {
+    let loaded = match file {
+        Some(file) => playbook::read(file)?,
+        None => playbook::read_catalogue()?,
+    };
+    print_warnings(&loaded.diagnostics);
+    Ok(loaded.playbook)
+}
+
+/// A look at every host of a fleet.
+pub struct Look<'a> {
+    /// The verb that looks.
+    pub verb: &'a str,
+    /// The products looked for.
+    pub playbook: &'a Playbook,
+    /// The hosts.
+    pub fleet: &'a Fleet,
+    /// How they are reached.
+    pub access: &'a Access,
+}
+
+impl Look<'_> {
+    /// Looks, and returns the run (not yet ended), what each host gave, and what the run as a whole
+    /// adds to the exit code.
+    pub fn at_all(
+        &self,
+        arguments: &super::args::ConnectArguments,
+        keep_facts: bool,
+    ) -> Result<(RunLog, Vec<SurveyOutcome>, ExitCode), CliError> {
+        let cancel = Cancel::new().map_err(CliError::System)?;
+        let watch = Watch::start(Stop::default(), cancel.clone(), false)?;
+        let log = RunLog::start(self.start(arguments), &arguments.run)?;
+        let products: Vec<ProductRules<'_>> = self.playbook.products.iter().map(ProductRules::from).collect();
+        let hosts: Vec<Surveyed<'_>> = self
+            .fleet
+            .hosts
+            .iter()
+            .map(|(host, connection)| Surveyed { name: &host.name, connection })
+            .collect();
+        let outcomes = survey(
+            &Survey {
+                access: self.access,
+                questions: &Questions::of_playbook(self.playbook),
+                products: &products,
+                parallel: usize::from(arguments.run.parallel),
+                sink: &log,
+                cancel: &cancel,
+                keep_facts,
+            },
+            &hosts,
+        )?;
+        let gate = if watch.interrupted() { ExitCode::Interrupted } else { ExitCode::Success };
+        Ok((log, outcomes, gate))
+    }
+
+    fn start(&self, arguments: &super::args::ConnectArguments) -> Start<'static> {
+        let mut options = BTreeMap::new();
+        options.insert("parallel".to_owned(), arguments.run.parallel.to_string());
+        if !arguments.inventory.is_empty() {
+            options.insert("inventory".to_owned(), arguments.inventory.join(" "));
+        }
+        if let Some(limit) = &arguments.limit {
+            options.insert("limit".to_owned(), limit.clone());
+        }
+        let hosts =
+            self.fleet.hosts.iter().map(|(host, connection)| {
+                entry(&host.name, connection, host.groups.iter().cloned().collect())
+            });
+        Start {
+            verb: if self.verb == "verify" {
+                "verify"
+            } else if self.verb == "plan" {
+                "plan"
+            } else {
+                "identify"
+            },
+            playbook: self.playbook.digest.clone(),
+            plan: None,
+            options,
+            hosts: hosts.collect(),
+            redactor: Redactor::new(self.access.secrets.values()),
+        }
+    }
+}
+
+/// Evaluates the rules on saved documents. Nothing is contacted, so no run is kept.
+fn on_saved_facts(
+    verb: &str,
+    playbook: &Playbook,
+    directory: &Path,
+    arguments: &IdentifyArguments,
+) -> Result<ExitCode, CliError> {
+    let documents = document::read_dir(directory)?;
+    if documents.is_empty() {
+        let message = format!("there is no facts document in `{}`", directory.display());
+        return Err(CliError::input(message, "make some with `uproot identify --save-facts DIR`"));
+    }
+    let sink = MemorySink::default();
+    let host = |facts: &Facts| HostEntry {
+        name: facts.host.clone(),
+        address: format!("facts of {}", facts.at),
+        user: None,
+        groups: Vec::new(),
+    };
+    sink.record(
+        None,
+        Event::RunStarted {
+            run: journal::new_run_id(),
+            verb: verb.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            operator: operator(),
+            playbook: playbook.digest.clone(),
+            plan: None,
+            options: BTreeMap::from([("facts".to_owned(), directory.display().to_string())]),
+            hosts: documents.iter().map(host).collect(),
+        },
+    )?;
+    let mut summary: BTreeMap<HostState, usize> = BTreeMap::new();
+    for facts in &documents {
+        let found = findings(playbook.products.iter().map(ProductRules::from), facts);
+        let verdict = observed(&found, facts);
+        let name = Some(facts.host.as_str());
+        sink.record(name, Event::HostStarted { wave: None })?;
+        sink.record(name, Event::Findings { phase: Phase::Before, findings: found })?;
+        *summary.entry(verdict.state).or_default() += 1;
+        let ended = Event::HostEnded { state: verdict.state, reason: verdict.reason, remedy: verdict.remedy };
+        sink.record(name, ended)?;
+    }
+    let exit = ExitCode::of_states(summary.keys().copied());
+    sink.record(None, Event::RunEnded { summary, exit })?;
+    let report = Report::from_records(&sink.records())?;
+    write_report(&report, &arguments.connect.run.output)?;
+    Ok(exit)
+}

@@ -1,0 +1,52 @@
+//! Where results go, and how they look.
+
+use super::args::{Format, OutputArguments};
+use super::error::CliError;
+use crate::report::{Report, TableOptions, json, table};
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+/// Writes a report as the options ask.
+pub fn write_report(report: &Report, options: &OutputArguments) -> Result<(), CliError> {
+    let to_terminal = options.output.is_none() && std::io::stdout().is_terminal();
+    let text = match options.format {
+        Format::Json => json(report),
+        Format::Table => {
+            let color = to_terminal && wants_color();
+            table(report, &TableOptions { width: width(to_terminal), color, verbose: options.verbose > 0 })
+        }
+    };
+    write_result(&text, options.output.as_deref())
+}
+
+/// Writes a result to a file (whole or not at all) or to standard output.
+pub fn write_result(text: &str, file: Option<&Path>) -> Result<(), CliError> {
+    let Some(file) = file else { return print_bytes(text.as_bytes()) };
+    let directory = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temporary = tempfile::NamedTempFile::new_in(directory).map_err(CliError::Output)?;
+    temporary.write_all(text.as_bytes()).map_err(CliError::Output)?;
+    temporary.persist(file).map_err(|error| CliError::Output(error.error))?;
+    Ok(())
+}
+
+/// Writes bytes to standard output. A closed pipe is an error, not a panic.
+pub fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(CliError::Output)
+}
+
+/// Whether colours are wanted (`NO_COLOR` set and not empty says no; so does `TERM=dumb`).
+pub fn wants_color() -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// How wide a table may be: the terminal's width; 80 columns where there is none.
+pub fn width(to_terminal: bool) -> usize {
+    if !to_terminal {
+        return 80;
+    }
+    rustix::termios::tcgetwinsize(std::io::stdout())
+        .map_or(80, |size| usize::from(size.ws_col))
+        .clamp(40, 200)
+}

@@ -1,0 +1,170 @@
+//! `plan`, `plan show`, `plan diff`.
+
+use super::args::{Format, MakePlanArguments, PlanArguments};
+use super::error::CliError;
+use super::fleet::Fleet;
+use super::identify::{Look, NOT_DONE, read_playbook};
+use super::output::{print_bytes, width, write_report, write_result};
+use super::run_log::operator;
+use crate::apply::{Access, SurveyOutcome};
+use crate::facts::Questions;
+use crate::inventory::{self, Inventory};
+use crate::journal;
+use crate::model::{Diagnostic, Diagnostics, ExitCode, HostState};
+use crate::plan::{self, HostInput, HostOutcome, Plan, PlanSettings};
+use crate::playbook::{Playbook, WaveHosts};
+use crate::report::Report;
+use jiff::Timestamp;
+use std::io::IsTerminal;
+use std::path::Path;
+
+/// Runs `plan`.
+pub fn run(arguments: &PlanArguments) -> Result<ExitCode, CliError> {
+    let output = &arguments.make.connect.run.output;
+    if !arguments.force && arguments.out.exists() {
+        let message = format!("`{}` is there already", arguments.out.display());
+        return Err(CliError::input(
+            message,
+            "give another name by `--out FILE`, or `--force` to overwrite it",
+        ));
+    }
+    let made = make(&arguments.make)?;
+    let digest = plan::write(&arguments.out, &made.plan, arguments.force)?;
+    match output.format {
+        Format::Json => write_report(&made.report, output)?,
+        Format::Table => write_result(&shown(&made.plan, &digest), output.output.as_deref())?,
+    }
+    eprintln!("plan written to {} (SHA-256 {digest})", arguments.out.display());
+    if made.plan.hosts.iter().any(|host| !host.steps.is_empty()) {
+        eprintln!("next: review it, then `uproot apply {}`", arguments.out.display());
+    }
+    let unread =
+        made.plan.hosts.iter().any(|host| matches!(host.state, HostState::Unknown | HostState::Unreachable));
+    Ok(if arguments.detailed_exitcode || made.exit == ExitCode::Interrupted {
+        made.exit
+    } else if unread {
+        ExitCode::CannotVouch
+    } else {
+        ExitCode::Success
+    })
+}
+
+/// A plan, with the run that it was made by.
+pub struct Made {
+    /// The plan.
+    pub plan: Plan,
+    /// What the hosts answered.
+    pub report: Report,
+    /// As `identify` would exit.
+    pub exit: ExitCode,
+    /// How the hosts were reached; `run` goes on with it.
+    pub access: Access,
+}
+
+/// Looks at every host and makes a plan.
+pub fn make(arguments: &MakePlanArguments) -> Result<Made, CliError> {
+    let playbook = read_playbook(arguments.playbook.as_deref())?;
+    let fleet = Fleet::read(&arguments.connect)?;
+    refuse_early(&playbook, &fleet.inventory, &arguments.allow)?;
+    let access = fleet.access(&arguments.connect)?;
+    let look = Look { verb: "plan", playbook: &playbook, fleet: &fleet, access: &access };
+    let (log, outcomes, gate) = look.at_all(&arguments.connect, true)?;
+    let (report, exit) = log.finish(gate, NOT_DONE)?;
+    let settings = PlanSettings {
+        id: journal::new_run_id(),
+        created: Timestamp::now(),
+        operator: operator(),
+        questions: Questions::of_playbook(&playbook),
+        secrets: fleet.secrets.clone(),
+        known_hosts: arguments.connect.known_hosts.iter().map(|p| absolute(p)).collect(),
+        allowed: arguments.allow.clone(),
+    };
+    let hosts = fleet.hosts.iter().zip(&outcomes).map(|((host, connection), outcome)| HostInput {
+        host,
+        connection: connection.clone(),
+        outcome: host_outcome(outcome),
+    });
+    let plan = plan::make(&playbook, settings, &fleet.inventory, hosts.collect())?;
+    Ok(Made { plan, report, exit, access })
+}
+
+fn host_outcome(outcome: &SurveyOutcome) -> HostOutcome<'_> {
+    match outcome {
+        SurveyOutcome::Read { facts: Some(facts), findings, verdict } => HostOutcome::Read {
+            facts,
+            findings: findings.clone(),
+            state: verdict.state,
+            reason: verdict.reason.clone(),
+            remedy: verdict.remedy.clone(),
+        },
+        SurveyOutcome::Unreachable { reason, remedy } => {
+            HostOutcome::Unreachable { reason: reason.clone(), remedy: remedy.clone() }
+        }
+        SurveyOutcome::Read { facts: None, .. } | SurveyOutcome::Cancelled => {
+            HostOutcome::Unreachable { reason: NOT_DONE.to_owned(), remedy: None }
+        }
+    }
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
+}
+
+/// Refuses what can be refused before any host is contacted.
+fn refuse_early(playbook: &Playbook, inventory: &Inventory, allowed: &[String]) -> Result<(), CliError> {
+    let mut list: Vec<Diagnostic> = playbook
+        .unobeyed
+        .iter()
+        .map(|unobeyed| {
+            Diagnostic::error(&unobeyed.place, format!("this version does not obey {}", unobeyed.what))
+                .with_help("take it out, or wait for a version that obeys it; nothing is silently ignored")
+        })
+        .collect();
+    for wave in &playbook.waves {
+        let (WaveHosts::Pattern(pattern), Some(place)) = (&wave.hosts, &wave.place) else { continue };
+        if let Err(wrong) = inventory::select(inventory, pattern) {
+            let mut diagnostic = Diagnostic::error(place, format!("wave `{}`: {}", wave.name, wrong.message));
+            diagnostic.help =
+                wrong.help.or_else(|| Some("`uproot inventory list` shows hosts and groups".to_owned()));
+            list.push(diagnostic);
+        }
+    }
+    if !list.is_empty() {
+        return Err(Diagnostics { list, ..Diagnostics::default() }.into());
+    }
+    let words: Vec<&str> = playbook.products.iter().filter_map(|product| product.opt_in.as_deref()).collect();
+    match allowed.iter().find(|word| !words.contains(&word.as_str())) {
+        None => Ok(()),
+        Some(word) => Err(CliError::input(
+            format!("no product asks for `--allow {word}`"),
+            format!(
+                "the playbook's words are: {}",
+                if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+            ),
+        )),
+    }
+}
+
+/// A plan as a person reads it.
+pub fn shown(plan: &Plan, digest: &str) -> String {
+    let text = plan::show(plan, width(std::io::stdout().is_terminal()));
+    format!("{}\nSHA-256 {digest}\n", text.trim_end())
+}
+
+/// Runs `plan show`.
+pub fn show(file: &Path, format: Format) -> Result<ExitCode, CliError> {
+    let (plan, bytes, digest) = plan::read(file)?;
+    match format {
+        Format::Json => print_bytes(&bytes)?,
+        Format::Table => print_bytes(shown(&plan, &digest).as_bytes())?,
+    }
+    Ok(ExitCode::Success)
+}
+
+/// Runs `plan diff`.
+pub fn diff(before: &Path, after: &Path) -> Result<ExitCode, CliError> {
+    let (before, _, _) = plan::read(before)?;
+    let (after, _, _) = plan::read(after)?;
+    print_bytes(plan::diff(&before, &after).as_bytes())?;
+    Ok(if plan::is_same(&before, &after) { ExitCode::Success } else { ExitCode::Found })
+}

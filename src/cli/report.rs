@@ -1,0 +1,17 @@
+//! `report` and `runs show`: a run as its journal tells it.
+
+use super::args::ReportArguments;
+use super::error::CliError;
+use super::output::write_report;
+use super::run_log::runs_dir;
+use crate::journal;
+use crate::model::ExitCode;
+use crate::report::Report;
+
+/// Runs `report`. Exits as the run did.
+pub fn run(arguments: &ReportArguments) -> Result<ExitCode, CliError> {
+    let dir = journal::find(&runs_dir(arguments.runs.as_deref()), &arguments.run)?;
+    let report = Report::from_records(&journal::read(&dir)?.records)?;
+    write_report(&report, &arguments.output)?;
+    Ok(report.exit_code())
+}

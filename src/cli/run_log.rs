@@ -1,0 +1,162 @@
+//! A run's directory, its journal and its progress, from the first record to the report.
+
+use super::args::{OutputArguments, RunningArguments};
+use super::error::CliError;
+use super::output::{wants_color, write_report};
+use crate::journal::{self, Writer};
+use crate::model::event::HostEntry;
+use crate::model::{Event, EventSink, ExitCode, HostState, Redactor, SinkError};
+use crate::plan::PlannedConnection;
+use crate::progress::{Mode, Progress, Sinks};
+use crate::report::Report;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What a run starts from.
+pub struct Start<'a> {
+    /// The verb.
+    pub verb: &'a str,
+    /// The playbook's digest.
+    pub playbook: String,
+    /// The plan's digest and bytes, for `apply`.
+    pub plan: Option<(String, &'a [u8])>,
+    /// What shapes the run.
+    pub options: BTreeMap<String, String>,
+    /// Every host.
+    pub hosts: Vec<HostEntry>,
+    /// Keeps secrets out of the journal.
+    pub redactor: Redactor,
+}
+
+/// A run that is being written.
+pub struct RunLog {
+    journal: Arc<Writer>,
+    sinks: Sinks,
+    hosts: BTreeSet<String>,
+    ended: Mutex<BTreeMap<String, HostState>>,
+    quiet: bool,
+}
+
+impl RunLog {
+    /// Makes the run's directory and writes the first record.
+    pub fn start(start: Start<'_>, run: &RunningArguments) -> Result<Self, CliError> {
+        let id = journal::new_run_id();
+        let journal = Writer::create(&runs_dir(run.runs.as_deref()), &id)?;
+        journal.set_redactor(start.redactor);
+        if let Some((_, bytes)) = &start.plan {
+            journal.save_plan(bytes)?;
+        }
+        let terminal = std::io::stderr().is_terminal();
+        let mode = Mode::detect(terminal, run.output.quiet);
+        let progress = Progress::new(mode, run.output.verbose, terminal && wants_color(), start.hosts.len());
+        let journal = Arc::new(journal);
+        let sink: Arc<dyn EventSink> = journal.clone();
+        let sinks = Sinks { journal: sink, progress: Arc::new(progress) };
+        let hosts = start.hosts.iter().map(|host| host.name.clone()).collect();
+        let log = Self { journal, sinks, hosts, ended: Mutex::default(), quiet: run.output.quiet };
+        let started = Event::RunStarted {
+            run: id,
+            verb: start.verb.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            operator: operator(),
+            playbook: start.playbook,
+            plan: start.plan.map(|(digest, _)| digest),
+            options: start.options,
+            hosts: start.hosts,
+        };
+        log.record(None, started)?;
+        Ok(log)
+    }
+
+    /// The run's directory.
+    pub fn dir(&self) -> PathBuf {
+        self.journal.dir().to_owned()
+    }
+
+    /// Ends every host that has not ended, writes the last record, and returns the report as the
+    /// journal tells it, with the exit code. `gate`: what the run as a whole adds to its hosts.
+    pub fn finish(self, gate: ExitCode, not_done: &str) -> Result<(Report, ExitCode), CliError> {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for host in self.hosts.iter().filter(|host| !ended.contains_key(*host)) {
+            let event =
+                Event::HostEnded { state: HostState::Skipped, reason: not_done.to_owned(), remedy: None };
+            self.record(Some(host), event)?;
+        }
+        let ended = std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut summary = BTreeMap::new();
+        for state in ended.values() {
+            *summary.entry(*state).or_insert(0) += 1;
+        }
+        let exit = ExitCode::of_states(ended.into_values()).worst(gate);
+        self.record(None, Event::RunEnded { summary, exit })?;
+        self.sinks.progress.finish();
+        let dir = self.dir();
+        drop(self.sinks);
+        let writer = Arc::into_inner(self.journal);
+        if let Some(writer) = writer {
+            writer.finish()?;
+        }
+        let report = Report::from_records(&journal::read(&dir)?.records)?;
+        if !self.quiet {
+            eprintln!("run {} is kept in {}", report.run, dir.display());
+        }
+        Ok((report, exit))
+    }
+
+    /// As `finish`, and writes the report as the options ask.
+    pub fn finish_and_report(
+        self,
+        gate: ExitCode,
+        not_done: &str,
+        output: &OutputArguments,
+    ) -> Result<ExitCode, CliError> {
+        let (report, exit) = self.finish(gate, not_done)?;
+        write_report(&report, output)?;
+        Ok(exit)
+    }
+}
+
+impl EventSink for RunLog {
+    fn record(&self, host: Option<&str>, event: Event) -> Result<(), SinkError> {
+        let state = if let Event::HostEnded { state, .. } = &event { Some(*state) } else { None };
+        self.sinks.record(host, event)?;
+        if let (Some(host), Some(state)) = (host, state) {
+            let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            ended.insert(host.to_owned(), state);
+        }
+        Ok(())
+    }
+
+    fn store(&self, bytes: &[u8]) -> Result<String, SinkError> {
+        self.sinks.store(bytes)
+    }
+}
+
+/// Where runs are kept.
+pub fn runs_dir(given: Option<&Path>) -> PathBuf {
+    given.map_or_else(journal::default_runs_dir, Path::to_owned)
+}
+
+/// Who runs uproot: user and machine, as far as the environment tells.
+pub fn operator() -> String {
+    let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+    format!("{user}@{machine}")
+}
+
+/// A host as the journal knows it.
+pub fn entry(name: &str, connection: &PlannedConnection, groups: Vec<String>) -> HostEntry {
+    let local = connection.kind == PlannedConnection::LOCAL;
+    let address = if local {
+        "local".to_owned()
+    } else if connection.address.contains(':') {
+        format!("[{}]:{}", connection.address, connection.port)
+    } else {
+        format!("{}:{}", connection.address, connection.port)
+    };
+    let user = if local { None } else { connection.user.clone() };
+    HostEntry { name: name.to_owned(), address, user, groups }
+}

@@ -1,0 +1,131 @@
+//! Questions → one POSIX shell script that only reads.
+
+use super::glob::{Search, searches};
+use super::{Questions, Topic};
+use crate::transport::ReadOnlyScript;
+use std::fmt::Write;
+
+const FRAME: &str = include_str!("posix/frame.sh");
+const BASE: &str = include_str!("posix/base.sh");
+const PACKAGES: &str = include_str!("posix/packages.sh");
+const UNITS: &str = include_str!("posix/units.sh");
+const SERVICES: &str = include_str!("posix/services.sh");
+const TASKS: &str = include_str!("posix/tasks.sh");
+const ACCOUNTS: &str = include_str!("posix/accounts.sh");
+const KERNEL: &str = include_str!("posix/kernel.sh");
+const CERTIFICATES: &str = include_str!("posix/certificates.sh");
+const PATHS: &str = include_str!("posix/paths.sh");
+
+/// The section that answers a topic.
+pub(super) fn section(topic: Topic) -> &'static str {
+    match topic {
+        Topic::Packages => "packages",
+        Topic::Services => "services",
+        Topic::Processes => "processes",
+        Topic::KernelModules => "kernel_modules",
+        Topic::Certificates => "certificates",
+        Topic::Users => "users",
+        Topic::Groups => "groups",
+        Topic::Ports => "ports",
+        Topic::ScheduledTasks => "scheduled_tasks",
+    }
+}
+
+/// The asked patterns in the order of their numbers in the script, and whether the text is asked.
+pub(super) fn patterns(questions: &Questions) -> impl Iterator<Item = (&str, bool)> {
+    let paths = questions.paths.iter().map(|pattern| (pattern.as_str(), false));
+    paths.chain(questions.files.iter().map(|pattern| (pattern.as_str(), true)))
+}
+
+/// The script that asks `questions`: pure text, read-only by construction. Its answer is framed by
+/// `nonce`, which must be new for each run, of letters, digits and `-`.
+#[must_use]
+pub fn script(questions: &Questions, nonce: &str) -> ReadOnlyScript {
+    let asks = |topics: &[Topic]| topics.iter().any(|topic| questions.topics.contains(topic));
+    let mut text = format!("uproot_facts() {{\nN={}\n", quote(nonce));
+    let mut parts = vec![FRAME, BASE];
+    let chosen = [
+        (PACKAGES, asks(&[Topic::Packages])),
+        (UNITS, asks(&[Topic::Services, Topic::ScheduledTasks])),
+        (SERVICES, asks(&[Topic::Services])),
+        (TASKS, asks(&[Topic::ScheduledTasks])),
+        (ACCOUNTS, asks(&[Topic::Users, Topic::Groups])),
+        (KERNEL, asks(&[Topic::KernelModules, Topic::Ports, Topic::Processes])),
+        (CERTIFICATES, asks(&[Topic::Certificates])),
+        (PATHS, asks_paths(questions)),
+    ];
+    parts.extend(chosen.into_iter().filter_map(|(part, needed)| needed.then_some(part)));
+    parts.into_iter().for_each(|part| push_code(&mut text, part));
+    if asks_paths(questions) {
+        push_asked(&mut text, questions);
+    }
+    text.push_str(
+        "kernel=$(uname -srm 2>/dev/null)\n\
+         case $kernel in\nLinux\\ *) ;;\n\
+         *) mark begin base; printf '|%s uname %s\\n|%s done base\\n' \"$N\" \"$kernel\" \"$N\"\n\
+         mark end base; return 0 ;;\nesac\n\
+         case $(stat -c %f / 2>/dev/null) in 4*) statable=1 ;; *) statable= ;; esac\n",
+    );
+    // What may hang on a dead network file system comes last.
+    text.push_str("section base\n");
+    for topic in &questions.topics {
+        let _ = writeln!(text, "section {}", section(*topic));
+    }
+    if asks_paths(questions) {
+        text.push_str("section paths\n");
+    }
+    // The status of the last program that was asked says nothing.
+    text.push_str("return 0\n}\nuproot_facts </dev/null\n");
+    ReadOnlyScript::trusted(text)
+}
+
+fn asks_paths(questions: &Questions) -> bool {
+    !questions.paths.is_empty() || !questions.files.is_empty()
+}
+
+/// Adds shell code without its comments: they need not travel.
+fn push_code(text: &mut String, code: &str) {
+    for line in code.lines().filter(|line| !line.trim_start().starts_with('#') && !line.is_empty()) {
+        text.push_str(line);
+        text.push('\n');
+    }
+}
+
+/// Adds the function that asks for each path.
+fn push_asked(text: &mut String, questions: &Questions) {
+    text.push_str("asked() {\n");
+    for (index, (pattern, is_text)) in patterns(questions).enumerate() {
+        // What cannot be asked is a gap that the parser finds in the same way.
+        let Ok(searches) = searches(pattern) else { continue };
+        let _ = writeln!(text, "of {index}{}", if is_text { " text" } else { "" });
+        for search in searches {
+            push_search(text, &search);
+        }
+    }
+    text.push_str(":\n}\n");
+}
+
+fn push_search(text: &mut String, search: &Search) {
+    match search {
+        Search::Literal(path) => {
+            let _ = writeln!(text, "add {}", quote(path));
+        }
+        Search::Walk { base, levels } => {
+            let _ = write!(text, "walk {}", quote(base));
+            for level in levels {
+                for word in [&level.pattern, &level.dotted, &level.rest] {
+                    let _ = write!(text, " {}", quote(word));
+                }
+            }
+            text.push('\n');
+        }
+    }
+}
+
+/// A word that the shell takes as it stands.
+fn quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! What a playbook needs to know of a host.
+
+use super::{Questions, Topic};
+use crate::playbook::{Action, Check, Playbook, Rule, Step, VersionSource};
+
+impl Questions {
+    /// Everything that evaluating, planning, changing and verifying with `playbook` asks of a host.
+    #[must_use]
+    pub fn of_playbook(playbook: &Playbook) -> Self {
+        let mut questions = Self::default();
+        for product in &playbook.products {
+            questions.add_rule(&product.detect);
+            product.residue.iter().for_each(|rule| questions.add_rule(rule));
+            product.version.iter().for_each(|source| questions.add_version(source));
+            product.remove.iter().for_each(|step| questions.add_step(step));
+        }
+        playbook.policy.require_protection.iter().for_each(|rule| questions.add_rule(rule));
+        questions
+    }
+
+    /// Everything that these rules ask.
+    #[must_use]
+    pub fn of_rules<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Self {
+        let mut questions = Self::default();
+        rules.into_iter().for_each(|rule| questions.add_rule(rule));
+        questions
+    }
+
+    /// Adds what a rule asks.
+    pub fn add_rule(&mut self, rule: &Rule) {
+        rule.each_check(&mut |check| self.add_check(check));
+    }
+
+    /// Adds what others ask.
+    pub fn merge(&mut self, other: &Self) {
+        self.topics.extend(&other.topics);
+        self.paths.extend(other.paths.iter().cloned());
+        self.files.extend(other.files.iter().cloned());
+    }
+
+    fn add_check(&mut self, check: &Check) {
+        let topic = match check {
+            Check::Package { .. } => Topic::Packages,
+            Check::Service { .. } => Topic::Services,
+            Check::Process { .. } => Topic::Processes,
+            Check::KernelModule { .. } => Topic::KernelModules,
+            Check::Certificate { .. } => Topic::Certificates,
+            Check::User { .. } => Topic::Users,
+            Check::Group { .. } => Topic::Groups,
+            Check::Port { .. } => Topic::Ports,
+            Check::ScheduledTask { .. } => Topic::ScheduledTasks,
+            Check::Path { path, .. } => {
+                self.paths.insert(path.as_str().to_owned());
+                return;
+            }
+            Check::FileContains { path, .. } => {
+                self.files.insert(path.as_str().to_owned());
+                return;
+            }
+            // The operating system is always asked; a foreign check needs no answer of Linux.
+            Check::Os { .. } | Check::Foreign { .. } => return,
+        };
+        self.topics.insert(topic);
+    }
+
+    fn add_version(&mut self, source: &VersionSource) {
+        match source {
+            VersionSource::Package { .. } => {
+                self.topics.insert(Topic::Packages);
+            }
+            VersionSource::File { path, .. } => {
+                self.files.insert(path.as_str().to_owned());
+            }
+        }
+    }
+
+    fn add_step(&mut self, step: &Step) {
+        step.when.iter().chain(&step.effect).for_each(|rule| self.add_rule(rule));
+        match &step.action {
+            Action::StopService { .. } | Action::DeleteService { .. } => {
+                self.topics.insert(Topic::Services);
+            }
+            Action::RemovePackage { .. } => {
+                self.topics.insert(Topic::Packages);
+            }
+            Action::KillProcess { .. } => {
+                self.topics.insert(Topic::Processes);
+            }
+            Action::RemovePath { path } => {
+                self.paths.insert(path.as_str().to_owned());
+            }
+            Action::RemoveUser { .. } => {
+                self.topics.insert(Topic::Users);
+            }
+            Action::RemoveGroup { .. } => {
+                self.topics.insert(Topic::Groups);
+            }
+            Action::RemoveCertificate { .. } => {
+                self.topics.insert(Topic::Certificates);
+            }
+            Action::RemoveScheduledTask { .. } => {
+                self.topics.insert(Topic::ScheduledTasks);
+            }
+            Action::WaitFor { rule } | Action::Require { rule, .. } => self.add_rule(rule),
+            Action::Run { .. } | Action::Manual { .. } | Action::Unsupported { .. } => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::playbook::Pattern;
+
+    fn path(path: &str) -> Rule {
+        Rule::Check(Check::Path { path: Pattern::new(path), kind: None, owner: None })
+    }
+
+    #[test]
+    fn checks_become_topics_paths_and_files() {
+        let rule = Rule::Any(vec![
+            Rule::Check(Check::Package { name: Pattern::new("kesl"), version: None, state: None }),
+            Rule::Not(Box::new(path("/opt/kaspersky"))),
+            Rule::All(vec![Rule::Check(Check::User { name: Pattern::new("kluser") })]),
+        ]);
+        let questions = Questions::of_rules([&rule]);
+        assert_eq!(questions.topics.iter().copied().collect::<Vec<_>>(), [Topic::Packages, Topic::Users]);
+        assert_eq!(questions.paths.iter().collect::<Vec<_>>(), ["/opt/kaspersky"]);
+        assert!(questions.files.is_empty());
+    }
+
+    #[test]
+    fn merging_asks_for_both() {
+        let mut one = Questions::of_rules([&path("/a")]);
+        one.merge(&Questions::of_rules([&path("/b")]));
+        assert_eq!(one.paths.len(), 2);
+    }
+}

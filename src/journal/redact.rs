@@ -1,0 +1,124 @@
+//! Secrets out of events, before they are stored.
+//!
+//! Works on the fields, not on the JSON: there a secret with a quote, a backslash or a line break is
+//! escaped and would not be recognised. Text of people and hosts is redacted. Names that join records
+//! to each other and to the plan (run, hosts, groups, waves, products, steps), digests and the
+//! words of enums are left: a password that happens to be `clean` must not make a journal unreadable.
+
+use crate::model::event::{HostEntry, OutputRef};
+use crate::model::{Event, Evidence, Finding, MachineIdentity, Redactor};
+
+/// The event with every secret in its texts replaced.
+pub(super) fn redact_event(mut event: Event, redactor: &Redactor) -> Event {
+    let redact = |text: &mut String| redact_text(redactor, text);
+    match &mut event {
+        Event::RunStarted { run: _, verb: _, version: _, operator, playbook: _, plan: _, options, hosts } => {
+            redact(operator);
+            options.values_mut().for_each(redact);
+            for HostEntry { name: _, address, user, groups: _ } in hosts {
+                redact(address);
+                user.iter_mut().for_each(redact);
+            }
+        }
+        Event::WaveEnded { wave: _, passed: _, failures: _, unreachable: _, reason } => {
+            reason.iter_mut().for_each(redact);
+        }
+        Event::HostActivity { doing } => redact(doing),
+        Event::Facts { phase: _, blob: _, platform: _, identity, boot } => {
+            let MachineIdentity { host_key, machine_id, dmi_uuid } = identity;
+            [host_key, machine_id, dmi_uuid, &mut boot.boot_id].into_iter().flatten().for_each(redact);
+        }
+        Event::Findings { phase: _, findings } => {
+            findings.iter_mut().for_each(|finding| redact_finding(redactor, finding));
+        }
+        Event::StepIntent { step: _, product: _, summary } => redact(summary),
+        Event::StepOutcome {
+            step: _,
+            product: _,
+            summary,
+            result: _,
+            status: _,
+            effect: _,
+            reason,
+            millis: _,
+            stdout,
+            stderr,
+        } => {
+            redact(summary);
+            reason.iter_mut().for_each(redact);
+            for OutputRef { blob: _, total: _, tail } in [stdout, stderr] {
+                redact(tail);
+            }
+        }
+        Event::HostEnded { state: _, reason, remedy } => {
+            redact(reason);
+            remedy.iter_mut().for_each(redact);
+        }
+        Event::Decision { operator, what } => {
+            redact(operator);
+            redact(what);
+        }
+        Event::WaveStarted { wave: _, hosts: _, max_failures: _, max_unreachable: _ }
+        | Event::HostStarted { wave: _ }
+        | Event::Repaired { bytes: _ }
+        | Event::RunEnded { summary: _, exit: _ } => {}
+    }
+    event
+}
+
+fn redact_finding(redactor: &Redactor, finding: &mut Finding) {
+    let redact = |text: &mut String| redact_text(redactor, text);
+    let Finding { product: _, name, result: _, version, evidence } = finding;
+    redact(name);
+    version.iter_mut().for_each(redact);
+    for Evidence { role: _, check, truth: _, facts, matched, reason } in evidence {
+        redact(check);
+        facts.iter_mut().for_each(redact);
+        matched.iter_mut().flatten().for_each(redact);
+        reason.iter_mut().for_each(redact);
+    }
+}
+
+fn redact_text(redactor: &Redactor, text: &mut String) {
+    *text = redactor.redact_text(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::StepResult;
+    use crate::model::{HostState, Secret};
+
+    #[test]
+    fn a_secret_that_json_would_escape_is_gone() {
+        let value = "p\"q\\r\ns";
+        let redactor = Redactor::new([&Secret::new("password", value.into())]);
+        let tail = OutputRef { blob: None, total: 9, tail: format!("x {value} y") };
+        let outcome = Event::StepOutcome {
+            step: "kesl/1".into(),
+            product: "kesl".into(),
+            summary: value.into(),
+            result: StepResult::Failed,
+            status: Some(1),
+            effect: None,
+            reason: Some(format!("said {value}")),
+            millis: 1,
+            stdout: tail.clone(),
+            stderr: tail,
+        };
+        let text = serde_json::to_string(&redact_event(outcome, &redactor)).unwrap();
+        assert!(!text.contains("p\\\"q"), "{text}");
+        assert_eq!(text.matches("[redacted password]").count(), 4, "{text}");
+    }
+
+    #[test]
+    fn a_password_that_is_a_word_of_the_format_leaves_the_record_readable() {
+        let redactor = Redactor::new([&Secret::new("p", "clean".into())]);
+        let event = Event::HostEnded { state: HostState::Clean, reason: "all clean".into(), remedy: None };
+        let back: Event =
+            serde_json::from_str(&serde_json::to_string(&redact_event(event, &redactor)).unwrap()).unwrap();
+        let expected =
+            Event::HostEnded { state: HostState::Clean, reason: "all [redacted p]".into(), remedy: None };
+        assert_eq!(back, expected);
+    }
+}

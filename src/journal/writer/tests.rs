@@ -1,0 +1,243 @@
+//! The writer on a disk that fails.
+
+use super::*;
+use crate::journal::chain::Checker;
+use crate::model::event::HostEntry;
+use crate::model::{HostState, Secret};
+use std::collections::BTreeMap;
+
+/// A disk in memory: so many bytes and so many syncs, then errors for ever.
+#[derive(Clone)]
+struct SmallDisk(Arc<Mutex<Small>>);
+
+struct Small {
+    journal: Vec<u8>,
+    /// What a power cut would leave for certain.
+    synced: Vec<u8>,
+    blobs: BTreeMap<String, Vec<u8>>,
+    bytes_left: usize,
+    syncs_left: usize,
+    syncs: usize,
+    can_truncate: bool,
+}
+
+impl SmallDisk {
+    fn new(bytes: usize, syncs: usize) -> Self {
+        Self(Arc::new(Mutex::new(Small {
+            journal: Vec::new(),
+            synced: Vec::new(),
+            blobs: BTreeMap::new(),
+            bytes_left: bytes,
+            syncs_left: syncs,
+            syncs: 0,
+            can_truncate: true,
+        })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Small> {
+        self.0.lock().unwrap()
+    }
+
+    fn writer(&self) -> Writer {
+        Writer::on(Box::new(self.clone()), PathBuf::from("/runs/r"), "r", None).unwrap()
+    }
+}
+
+impl Disk for SmallDisk {
+    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut small = self.lock();
+        // Short writes are the rule here: no more than 100 bytes at once.
+        let count = bytes.len().min(small.bytes_left).min(100);
+        if count == 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        small.bytes_left -= count;
+        small.journal.extend_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut small = self.lock();
+        if small.syncs_left == 0 {
+            return Err(io::ErrorKind::Other.into());
+        }
+        small.syncs_left -= 1;
+        small.syncs += 1;
+        small.synced = small.journal.clone();
+        Ok(())
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        let mut small = self.lock();
+        if !small.can_truncate {
+            return Err(io::ErrorKind::Other.into());
+        }
+        small.journal.truncate(length as usize);
+        Ok(())
+    }
+
+    fn store(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut small = self.lock();
+        if small.bytes_left < bytes.len() {
+            small.bytes_left = 0;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        small.bytes_left -= bytes.len();
+        small.blobs.insert(name.to_owned(), bytes.to_vec());
+        Ok(())
+    }
+}
+
+fn start() -> Event {
+    let host = HostEntry { name: "h".into(), address: "10.0.0.1:22".into(), user: None, groups: Vec::new() };
+    Event::RunStarted {
+        run: "r".into(),
+        verb: "apply".into(),
+        version: "0".into(),
+        operator: "o".into(),
+        playbook: "p".into(),
+        plan: None,
+        options: BTreeMap::new(),
+        hosts: vec![host],
+    }
+}
+
+fn intent(step: usize) -> Event {
+    Event::StepIntent { step: format!("kesl/{step}"), product: "kesl".into(), summary: "stop kesl".into() }
+}
+
+/// Records until something fails; how many were accepted before that.
+fn fill(writer: &Writer) -> usize {
+    let mut accepted = 0;
+    let mut failed = false;
+    let events = [start(), Event::HostStarted { wave: None }, intent(1), intent(2), intent(3), intent(4)];
+    for (index, event) in events.into_iter().enumerate() {
+        let host = (index > 0).then_some("h");
+        match writer.record(host, event) {
+            Ok(()) => {
+                assert!(!failed, "a record was accepted after one was refused");
+                accepted += 1;
+            }
+            Err(_) => failed = true,
+        }
+        failed |= writer.store(&[index as u8; 40]).is_err();
+    }
+    accepted
+}
+
+/// The records in these bytes, which must be whole lines of an unbroken chain.
+fn records(bytes: &[u8]) -> usize {
+    let mut checker = Checker::new();
+    let mut defects = Vec::new();
+    let mut count = 0;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        assert!(line.ends_with(b"\n"), "a torn line is left");
+        count += 1;
+        checker.check(count, &line[..line.len() - 1], &mut defects);
+    }
+    assert!(defects.is_empty(), "{defects:?}");
+    count
+}
+
+#[test]
+fn a_full_disk_is_told_wherever_it_happens_and_nothing_accepted_is_lost() {
+    let roomy = SmallDisk::new(usize::MAX, usize::MAX);
+    assert_eq!(fill(&roomy.writer()), 6);
+    let need = usize::MAX - roomy.lock().bytes_left;
+    for bytes in 0..need {
+        let disk = SmallDisk::new(bytes, usize::MAX);
+        let writer = disk.writer();
+        let accepted = fill(&writer);
+        assert!(writer.finish().is_err(), "{bytes} bytes were not enough, and nobody was told");
+        let small = disk.lock();
+        // The host's start is accepted without waiting: only what must be durable is promised.
+        let promised = if accepted == 2 { 1 } else { accepted };
+        assert!(records(&small.synced) >= promised, "{bytes} bytes: {accepted} records accepted");
+        records(&small.journal);
+    }
+    let disk = SmallDisk::new(need, usize::MAX);
+    let writer = disk.writer();
+    assert_eq!(fill(&writer), 6);
+    writer.finish().unwrap();
+}
+
+#[test]
+fn after_a_failed_sync_nothing_is_written_any_more() {
+    for syncs in 0..5 {
+        let disk = SmallDisk::new(usize::MAX, syncs);
+        let writer = disk.writer();
+        let accepted = fill(&writer);
+        assert!(accepted < 6);
+        let length = disk.lock().journal.len();
+        assert!(writer.record(Some("h"), intent(9)).is_err());
+        assert!(writer.store(b"x").is_err());
+        assert!(writer.finish().is_err());
+        assert_eq!(disk.lock().journal.len(), length);
+        assert!(records(&disk.lock().synced) >= accepted - usize::from(accepted == 2));
+    }
+}
+
+#[test]
+fn a_torn_line_that_cannot_be_cut_off_is_still_an_error() {
+    let disk = SmallDisk::new(700, usize::MAX);
+    disk.lock().can_truncate = false;
+    let writer = disk.writer();
+    fill(&writer);
+    let error = writer.finish().unwrap_err().to_string();
+    assert!(error.contains("/runs/r/journal.jsonl"), "{error}");
+    assert!(!disk.lock().journal.ends_with(b"\n"));
+}
+
+#[test]
+fn a_record_is_durable_when_it_returns_and_threads_share_syncs() {
+    let disk = SmallDisk::new(usize::MAX, usize::MAX);
+    let writer = disk.writer();
+    writer.record(None, start()).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..16 {
+            let (writer, disk) = (&writer, &disk);
+            scope.spawn(move || {
+                for step in 0..20 {
+                    let step = thread * 20 + step;
+                    writer.record(Some("h"), intent(step)).unwrap();
+                    let synced = String::from_utf8(disk.lock().synced.clone()).unwrap();
+                    assert!(synced.contains(&format!("\"kesl/{step}\"")), "record {step} is not durable");
+                }
+            });
+        }
+    });
+    writer.finish().unwrap();
+    let small = disk.lock();
+    assert_eq!(records(&small.journal), 321);
+    assert!(small.syncs < 321, "every record had a sync of its own");
+}
+
+#[test]
+fn nothing_follows_the_end_record() {
+    let disk = SmallDisk::new(usize::MAX, usize::MAX);
+    let writer = disk.writer();
+    writer.record(None, start()).unwrap();
+    let end = Event::RunEnded { summary: BTreeMap::new(), exit: crate::model::ExitCode::Success };
+    writer.record(None, end).unwrap();
+    assert!(writer.record(Some("h"), intent(1)).is_err());
+    writer.finish().unwrap();
+    assert_eq!(records(&disk.lock().journal), 2);
+}
+
+#[test]
+fn events_and_blobs_are_redacted_and_activity_is_not_kept() {
+    let disk = SmallDisk::new(usize::MAX, usize::MAX);
+    let writer = disk.writer();
+    writer.set_redactor(Redactor::new([&Secret::new("pw", "hun\"ter\n2".into())]));
+    let reason = "said hun\"ter\n2".to_owned();
+    writer.record(Some("h"), Event::HostActivity { doing: reason.clone() }).unwrap();
+    writer.record(Some("h"), Event::HostEnded { state: HostState::Failed, reason, remedy: None }).unwrap();
+    let name = writer.store(b"a hun\"ter\n2 b").unwrap();
+    writer.finish().unwrap();
+    let small = disk.lock();
+    let text = String::from_utf8(small.journal.clone()).unwrap();
+    assert_eq!(text.lines().count(), 1);
+    assert!(text.contains("said [redacted pw]"), "{text}");
+    assert_eq!(small.blobs[&name], b"a [redacted pw] b");
+    assert_eq!(name, sha256_hex(&[b"a [redacted pw] b"]));
+}

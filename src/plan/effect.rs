@@ -1,0 +1,57 @@
+//! What each action makes true: the rule by which its success is judged.
+
+use crate::playbook::{Action, Check, PackageState, Pattern, Rule, Step};
+
+/// What must be true after the step: what its action implies and what the playbook adds. None where
+/// nothing can be said.
+pub(super) fn of_step(step: &Step) -> Option<Rule> {
+    match (of_action(&step.action), step.effect.clone()) {
+        (Some(implied), Some(stated)) => Some(Rule::All(vec![implied, stated])),
+        (implied, stated) => implied.or(stated),
+    }
+}
+
+fn of_action(action: &Action) -> Option<Rule> {
+    let rule = match action {
+        Action::StopService { name } => {
+            gone(Check::Service { name: Pattern::new(service_name(name)), running: Some(true) })
+        }
+        Action::DeleteService { name } => {
+            gone(Check::Service { name: Pattern::new(service_name(name)), running: None })
+        }
+        Action::RemovePackage { names, purge } => packages_gone(names, *purge),
+        Action::KillProcess { exe } => gone(Check::Process { name: None, exe: Some(exe.clone()) }),
+        Action::RemovePath { path } => gone(Check::Path { path: path.clone(), kind: None, owner: None }),
+        Action::RemoveUser { name } => gone(Check::User { name: Pattern::new(name) }),
+        Action::RemoveGroup { name } => gone(Check::Group { name: Pattern::new(name) }),
+        Action::RemoveCertificate { subject } => gone(Check::Certificate { subject: subject.clone() }),
+        Action::RemoveScheduledTask { name } => {
+            gone(Check::ScheduledTask { name: Some(name.clone()), command: None })
+        }
+        Action::Run { .. }
+        | Action::Manual { .. }
+        | Action::WaitFor { .. }
+        | Action::Require { .. }
+        | Action::Unsupported { .. } => return None,
+    };
+    Some(rule)
+}
+
+/// A service goes by its name without `.service`, however the playbook writes it.
+pub(super) fn service_name(name: &str) -> &str {
+    name.strip_suffix(".service").unwrap_or(name)
+}
+
+fn gone(check: Check) -> Rule {
+    Rule::Not(Box::new(Rule::Check(check)))
+}
+
+fn packages_gone(names: &[Pattern], purge: bool) -> Rule {
+    let package = |name: &Pattern, state| gone(Check::Package { name: name.clone(), version: None, state });
+    let rules = names.iter().flat_map(|name| {
+        let installed = std::iter::once(package(name, None));
+        // What is purged leaves no configuration either.
+        installed.chain(purge.then(|| package(name, Some(PackageState::ConfigFiles))))
+    });
+    Rule::All(rules.collect())
+}

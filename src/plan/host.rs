@@ -1,0 +1,350 @@
+//! What is planned on one host, and why the rest is not.
+
+use super::order;
+use super::still_used::{Other, user_of};
+use super::{NotPlanned, PlannedStep, effect, render};
+use crate::detect::{Evaluation, evaluate};
+use crate::facts::Facts;
+use crate::model::{Diagnostic, Finding, Platform, ProductState, Truth};
+use crate::playbook::{Action, Product, Rule, Step, TextPattern};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A step without a limit of its own may take so long, in seconds.
+const DEFAULT_TIMEOUT: u64 = 600;
+
+/// One host as the planner sees it.
+pub(super) struct Subject<'a> {
+    /// What is known of it.
+    pub(super) facts: &'a Facts,
+    /// What was found on it.
+    pub(super) findings: &'a [Finding],
+    /// Whose steps run where they do not run as root.
+    pub(super) login: &'a str,
+    /// The `opt_in` words that were allowed.
+    pub(super) allowed: &'a [String],
+}
+
+/// What is planned on one host.
+#[derive(Debug, Default)]
+pub(super) struct HostPlan {
+    pub(super) steps: Vec<PlannedStep>,
+    pub(super) not_planned: Vec<NotPlanned>,
+    pub(super) gone_after: Vec<String>,
+}
+
+/// Why a product is not planned.
+enum Stop {
+    /// By choice: others go on without it.
+    Choice(String),
+    /// It should go and cannot: what comes after it cannot either.
+    Stuck(String),
+    /// The playbook asks for what this version does not do.
+    Input(Diagnostic),
+}
+
+type Verdict = Result<Vec<PlannedStep>, Stop>;
+
+/// Plans the products of the host's platform, given in playbook order.
+///
+/// # Errors
+/// What the playbook asks for that cannot be planned on any host.
+pub(super) fn plan(products: &[&Product], subject: &Subject<'_>) -> Result<HostPlan, Vec<Diagnostic>> {
+    let sorted = order::sort(products).map_err(|circle| circular(&circle))?;
+    let there: Vec<&Product> =
+        sorted.into_iter().filter(|product| subject.state(product) != ProductState::Absent).collect();
+    let mut stuck: BTreeMap<&str, String> = BTreeMap::new();
+    loop {
+        let known = stuck.len();
+        let mut verdicts: Vec<(&Product, Verdict)> = Vec::new();
+        for (index, product) in there.iter().enumerate() {
+            let verdict =
+                subject.decide(product, &verdicts, there.get(index + 1..).unwrap_or_default(), &stuck);
+            if let Err(Stop::Stuck(reason)) = &verdict {
+                stuck.insert(&product.id, reason.clone());
+            }
+            verdicts.push((product, verdict));
+        }
+        // A product found stuck stays on the host: whoever was planned before that was known is
+        // looked at again.
+        if stuck.len() == known {
+            return conclude(products, verdicts);
+        }
+    }
+}
+
+fn circular(circle: &[&Product]) -> Vec<Diagnostic> {
+    let ids: Vec<&str> = circle.iter().map(|product| product.id.as_str()).collect();
+    let message = format!("products `{}` wait for each other in a circle", ids.join("`, `"));
+    let place = circle.first().map(|product| &product.place);
+    let error =
+        |place| Diagnostic::error(place, message.clone()).with_help("take one `after` out of the circle");
+    place.map(error).into_iter().collect()
+}
+
+/// The verdicts as a plan; what is not planned is listed in playbook order.
+fn conclude(products: &[&Product], verdicts: Vec<(&Product, Verdict)>) -> Result<HostPlan, Vec<Diagnostic>> {
+    let mut plan = HostPlan::default();
+    let mut errors = Vec::new();
+    for (product, verdict) in verdicts {
+        match verdict {
+            Ok(steps) => {
+                plan.steps.extend(steps);
+                plan.gone_after.push(product.id.clone());
+            }
+            Err(Stop::Choice(reason) | Stop::Stuck(reason)) => {
+                plan.not_planned.push(NotPlanned { product: product.id.clone(), reason });
+            }
+            Err(Stop::Input(diagnostic)) => errors.push(diagnostic),
+        }
+    }
+    let position = |id: &str| products.iter().position(|product| product.id == id);
+    plan.not_planned.sort_by_key(|entry| position(&entry.product));
+    if errors.is_empty() { Ok(plan) } else { Err(errors) }
+}
+
+impl Subject<'_> {
+    fn finding(&self, product: &Product) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.product == product.id)
+    }
+
+    /// A product without a finding is not known to be absent.
+    fn state(&self, product: &Product) -> ProductState {
+        self.finding(product).map_or(ProductState::Unknown, |finding| finding.result)
+    }
+
+    fn decide<'p>(
+        &self,
+        product: &'p Product,
+        before: &[(&'p Product, Verdict)],
+        later: &[&'p Product],
+        stuck: &BTreeMap<&str, String>,
+    ) -> Verdict {
+        if let Some(stop) = self.standing(product) {
+            return Err(stop);
+        }
+        if let Some(reason) = stuck.get(product.id.as_str()) {
+            return Err(Stop::Stuck(reason.clone()));
+        }
+        let hindered = before.iter().find(|(other, verdict)| {
+            product.after.contains(&other.id) && matches!(verdict, Err(Stop::Stuck(_)))
+        });
+        if let Some((other, _)) = hindered {
+            return Err(Stop::Stuck(match self.state(other) {
+                ProductState::Unknown => {
+                    format!("`{}` must go first, and it could not be told whether that is there", other.id)
+                }
+                _ => format!("`{}` must go first, and its removal is not planned", other.id),
+            }));
+        }
+        let mut others: Vec<Other<'_>> = before
+            .iter()
+            .filter(|(_, verdict)| verdict.is_err())
+            .map(|(product, _)| Other { product, goes_later: false })
+            .collect();
+        others.extend(later.iter().filter_map(|other| {
+            let goes_later = self.standing(other).is_none() && !stuck.contains_key(other.id.as_str());
+            // The leavings of a product that goes anyway need nothing for their removal.
+            let matters = !goes_later || self.state(other) == ProductState::Present;
+            matters.then_some(Other { product: other, goes_later })
+        }));
+        self.steps(product, &others)
+    }
+
+    /// Why a product is not planned whatever its steps are.
+    fn standing(&self, product: &Product) -> Option<Stop> {
+        if self.state(product) == ProductState::Unknown {
+            return Some(Stop::Stuck(self.why_unknown(product)));
+        }
+        if let Some(reason) = &product.report_only {
+            return Some(Stop::Choice(format!("it is only reported: {reason}")));
+        }
+        if let Some(word) = product.opt_in.as_ref().filter(|word| !self.allowed.contains(word)) {
+            return Some(Stop::Choice(format!("it is removed only by choice: give `--allow {word}`")));
+        }
+        if let Some(platform) = self.facts.platform.filter(|platform| *platform != Platform::Linux) {
+            return Some(Stop::Stuck(format!("this version removes nothing on {platform}")));
+        }
+        if product.remove.is_empty() {
+            return Some(Stop::Stuck("the playbook has no steps to remove it".to_owned()));
+        }
+        None
+    }
+
+    fn why_unknown(&self, product: &Product) -> String {
+        let evidence = self.finding(product).map(|finding| finding.evidence.as_slice()).unwrap_or_default();
+        let reason =
+            evidence.iter().filter(|one| one.truth == Truth::Unknown).find_map(|one| one.reason.as_ref());
+        let unknown = "it could not be told whether it is there";
+        reason.map_or_else(|| unknown.to_owned(), |reason| format!("{unknown}: {reason}"))
+    }
+
+    /// The steps of a product that is there.
+    fn steps(&self, product: &Product, others: &[Other<'_>]) -> Verdict {
+        let mut steps = Vec::new();
+        for (number, step) in (1..).zip(&product.remove) {
+            let planned = self.step(product, number, step, others).map_err(|stop| match stop {
+                Stop::Stuck(reason) => {
+                    Stop::Stuck(format!("step {number} ({}): {reason}", render::kind(&step.action)))
+                }
+                other => other,
+            })?;
+            steps.extend(planned);
+        }
+        if steps.is_empty() {
+            return Err(Stop::Stuck("none of its steps applies on this host".to_owned()));
+        }
+        if steps.iter().all(|step| step.already_so) {
+            let covered = "all that its steps do is so already, yet the rules find it";
+            return Err(Stop::Stuck(covered.to_owned()));
+        }
+        match self.no_root().filter(|_| steps.iter().any(|step| !step.script.is_empty())) {
+            Some(reason) => Err(Stop::Stuck(reason)),
+            None => Ok(steps),
+        }
+    }
+
+    /// Why steps cannot run as root.
+    fn no_root(&self) -> Option<String> {
+        let privilege = &self.facts.privilege;
+        match (&privilege.become_failed, privilege.uid) {
+            (_, Some(0)) => None,
+            (Some(reason), _) => Some(format!("its steps need root, and becoming root failed: {reason}")),
+            (None, _) => Some("its steps need root: give `--become`".to_owned()),
+        }
+    }
+
+    /// One step; none where it does not apply.
+    fn step(
+        &self,
+        product: &Product,
+        number: usize,
+        step: &Step,
+        others: &[Other<'_>],
+    ) -> Result<Option<PlannedStep>, Stop> {
+        let kind = render::kind(&step.action);
+        if let Action::Unsupported { .. } = step.action {
+            let message = format!("step `{kind}` of product `{}` is not obeyed by this version", product.id);
+            let help = "take the product out of the playbook, or make it `report_only`";
+            return Err(Stop::Input(Diagnostic::error(&step.place, message).with_help(help)));
+        }
+        if !self.applies(product, step)? {
+            return Ok(None);
+        }
+        let effect = effect::of_step(step);
+        let mut planned = PlannedStep {
+            id: format!("{}/{number}", product.id),
+            product: product.id.clone(),
+            kind: kind.to_owned(),
+            summary: render::summary(&step.action),
+            commands: Vec::new(),
+            script: String::new(),
+            run_as: if self.facts.privilege.uid == Some(0) { "root" } else { self.login }.to_owned(),
+            timeout: step.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.as_secs().max(1)),
+            accept: vec![0],
+            reboot_codes: Vec::new(),
+            retry_on: Vec::new(),
+            blocked_if: None,
+            env: BTreeMap::new(),
+            stdin: None,
+            effect,
+            condition: None,
+            instructions: None,
+            already_so: false,
+        };
+        self.fill(&mut planned, product, step, others)?;
+        Ok(Some(planned))
+    }
+
+    /// Whether a step applies on this host.
+    fn applies(&self, product: &Product, step: &Step) -> Result<bool, Stop> {
+        let Some(when) = &step.when else {
+            // A command of which nothing says that it is needed, or whether it worked, is for what is
+            // installed.
+            let blind = matches!(step.action, Action::Run { .. }) && step.effect.is_none();
+            return Ok(!blind || self.state(product) == ProductState::Present);
+        };
+        let evaluation = evaluate(when, self.facts);
+        match evaluation.truth {
+            Truth::True => Ok(true),
+            Truth::False => Ok(false),
+            Truth::Unknown => {
+                let reason = first_doubt(&evaluation).map(|doubt| format!(": {doubt}")).unwrap_or_default();
+                Err(Stop::Stuck(format!("it cannot be told whether it applies{reason}")))
+            }
+        }
+    }
+
+    /// What the action adds to a step.
+    fn fill(
+        &self,
+        planned: &mut PlannedStep,
+        product: &Product,
+        step: &Step,
+        others: &[Other<'_>],
+    ) -> Result<(), Stop> {
+        match &step.action {
+            // A gate is asked when the plan is applied, however it stood before.
+            Action::WaitFor { rule } => planned.condition = Some(rule.clone()),
+            Action::Require { rule, message } => {
+                planned.condition = Some(rule.clone());
+                planned.instructions.clone_from(message);
+            }
+            action => {
+                let holds = |effect: &Rule| evaluate(effect, self.facts).truth.is_true();
+                planned.already_so = planned.effect.as_ref().is_some_and(holds);
+                if let Action::Manual { instructions } = action {
+                    planned.instructions = Some(instructions.clone());
+                } else if !planned.already_so {
+                    self.script(planned, product, action, others)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn script(
+        &self,
+        planned: &mut PlannedStep,
+        product: &Product,
+        action: &Action,
+        others: &[Other<'_>],
+    ) -> Result<(), Stop> {
+        if let Action::Run { accept, reboot_codes, retry_on, blocked_if, env, stdin, .. } = action {
+            if !accept.is_empty() {
+                planned.accept.clone_from(accept);
+            }
+            planned.reboot_codes.clone_from(reboot_codes);
+            planned.retry_on.clone_from(retry_on);
+            planned.blocked_if = blocked_if.as_ref().map(|pattern| TextPattern(pattern.0.clone()));
+            planned.env.clone_from(env);
+            planned.stdin.clone_from(stdin);
+        }
+        let still_used = |path: &str| user_of(path, others, self.facts);
+        let context =
+            render::Context { facts: self.facts, product, timeout: planned.timeout, still_used: &still_used };
+        match render::render(action, &context).map_err(Stop::Stuck)? {
+            Some(rendered) => {
+                planned.commands = rendered.commands;
+                planned.script = rendered.script;
+                Ok(())
+            }
+            None => {
+                Err(Stop::Stuck("there is nothing for it to act on, yet its effect does not hold".to_owned()))
+            }
+        }
+    }
+}
+
+fn first_doubt(evaluation: &Evaluation) -> Option<&str> {
+    evaluation.leaves.iter().filter(|leaf| leaf.truth.is_unknown()).find_map(|leaf| leaf.reason.as_deref())
+}
+
+/// The secrets that a host's steps use, with the step.
+pub(super) fn secrets_used(steps: &[PlannedStep]) -> BTreeSet<(&str, &str)> {
+    steps
+        .iter()
+        .flat_map(|step| {
+            step.env.values().chain(step.stdin.as_ref()).map(|name| (step.id.as_str(), name.as_str()))
+        })
+        .collect()
+}

@@ -1,0 +1,17 @@
+//! `run`: the playbook's own command.
+
+use super::{Rendered, script};
+
+pub(super) fn run(command: &str, has_stdin: bool) -> Rendered {
+    let quoted = format!("'{}'", command.replace('\'', "'\\''"));
+    // `printf` is the shell's own: the value is in no argument vector.
+    let body = if has_stdin {
+        format!(
+            "  printf '%s\\n' \"$UPROOT_STDIN\" | (\n    unset UPROOT_STDIN\n    exec sh -c {quoted}\n  )\n"
+        )
+    } else {
+        format!("  exec sh -c {quoted}\n")
+    };
+    let commands = command.lines().map(str::trim_end).filter(|line| !line.is_empty());
+    Rendered { commands: commands.map(str::to_owned).collect(), script: script(&body) }
+}

@@ -1,0 +1,227 @@
+//! `remove_path`: exact paths only, checked when planned and again when it runs.
+//!
+//! Refused: `/`, fewer than two components, a directory that every system shares, a home, a mount
+//! point or what has one below it, a path that another product still uses, and a path that a link
+//! leads out to any of these. A link itself is unlinked, never followed.
+
+use super::quote::{is_at_or_below, is_exact_path, quote, words};
+use super::{Context, Rendered, bounded, cannot_tell, script};
+use crate::facts::PathEntry;
+use crate::playbook::{Action, PathKind, Pattern};
+
+/// More than this is no product's leavings but a pattern gone wrong.
+const MOST_PATHS: usize = 500;
+
+/// Directories that belong to the system, however few a host has of them.
+const SHARED: &[&str] = &[
+    "/boot/efi",
+    "/boot/grub",
+    "/boot/grub2",
+    "/etc/apt",
+    "/etc/cron.d",
+    "/etc/cron.daily",
+    "/etc/default",
+    "/etc/dpkg",
+    "/etc/init.d",
+    "/etc/ld.so.conf.d",
+    "/etc/modprobe.d",
+    "/etc/modules-load.d",
+    "/etc/opt",
+    "/etc/pam.d",
+    "/etc/pki",
+    "/etc/profile.d",
+    "/etc/rc.d",
+    "/etc/security",
+    "/etc/selinux",
+    "/etc/ssh",
+    "/etc/ssl",
+    "/etc/sudoers.d",
+    "/etc/sysconfig",
+    "/etc/systemd",
+    "/etc/systemd/system",
+    "/etc/udev",
+    "/lib/modules",
+    "/lib/systemd",
+    "/lib/x86_64-linux-gnu",
+    "/run/lock",
+    "/run/systemd",
+    "/run/user",
+    "/usr/bin",
+    "/usr/etc",
+    "/usr/include",
+    "/usr/lib",
+    "/usr/lib/modules",
+    "/usr/lib/systemd",
+    "/usr/lib/systemd/system",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/libexec",
+    "/usr/local",
+    "/usr/local/bin",
+    "/usr/local/etc",
+    "/usr/local/lib",
+    "/usr/local/sbin",
+    "/usr/local/share",
+    "/usr/sbin",
+    "/usr/share",
+    "/usr/src",
+    "/var/backups",
+    "/var/cache",
+    "/var/crash",
+    "/var/db",
+    "/var/empty",
+    "/var/home",
+    "/var/lib",
+    "/var/lib/apt",
+    "/var/lib/dpkg",
+    "/var/lib/rpm",
+    "/var/lib/systemd",
+    "/var/local",
+    "/var/lock",
+    "/var/log",
+    "/var/mail",
+    "/var/opt",
+    "/var/run",
+    "/var/spool",
+    "/var/spool/cron",
+    "/var/tmp",
+    "/var/www",
+];
+
+pub(super) fn remove(path: &Pattern, context: &Context<'_>) -> Result<Option<Rendered>, String> {
+    let Some(targets) = targets(path, context)? else { return Ok(None) };
+    for target in &targets {
+        may_go(target, context)?;
+    }
+    let list = words(targets.iter().map(String::as_str));
+    let commands =
+        targets.iter().map(|target| format!("rm -rf --one-file-system {}", quote(target))).collect();
+    Ok(Some(Rendered { commands, script: script(&body(&list, &own_accounts(context))) }))
+}
+
+/// What the facts know at the path, without what lies below another of them.
+fn targets(pattern: &Pattern, context: &Context<'_>) -> Result<Option<Vec<String>>, String> {
+    let what = || format!("what is at `{pattern}`");
+    let Some(listing) = context.facts.paths.get(pattern.as_str()) else {
+        return Err(format!("it cannot be told {}: this was not asked", what()));
+    };
+    if listing.items.is_empty() {
+        return cannot_tell(&what(), listing).map_or(Ok(None), Err);
+    }
+    let matcher = pattern.matcher();
+    let believable =
+        |entry: &&PathEntry| is_exact_path(&entry.path) && matcher.matches(&entry.path).is_true();
+    if let Some(strange) = listing.items.iter().find(|entry| !believable(entry)) {
+        return Err(format!(
+            "the host tells of `{}` at `{pattern}`, which is no exact path of it",
+            bounded(&strange.path)
+        ));
+    }
+    if let Some(mount) = listing.items.iter().find(|entry| entry.mount_point) {
+        return Err(format!("`{}` is a mount point", bounded(&mount.path)));
+    }
+    let mut entries: Vec<&PathEntry> = listing.items.iter().collect();
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut kept: Vec<&PathEntry> = Vec::new();
+    for entry in entries {
+        let covered =
+            kept.iter().any(|dir| dir.kind == PathKind::Directory && is_at_or_below(&entry.path, &dir.path));
+        if !covered {
+            kept.push(entry);
+        }
+    }
+    if kept.len() > MOST_PATHS {
+        return Err(format!("`{pattern}` matches {} paths, more than {MOST_PATHS}", kept.len()));
+    }
+    Ok(Some(kept.into_iter().map(|entry| entry.path.clone()).collect()))
+}
+
+fn may_go(path: &str, context: &Context<'_>) -> Result<(), String> {
+    let mut parts = path.split('/').skip(1);
+    let (first, second, third) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
+    if second.is_none() {
+        return Err(format!("`{path}` has fewer than two components"));
+    }
+    if matches!(first, "proc" | "sys" | "dev") {
+        return Err(format!("`{path}` is the kernel's"));
+    }
+    if first == "home" && third.is_none() {
+        return Err(format!("`{path}` is a home"));
+    }
+    if SHARED.contains(&path) {
+        return Err(format!("`{path}` belongs to the system"));
+    }
+    if let Some(mount) = context.facts.mounts.items.iter().find(|mount| is_at_or_below(mount, path)) {
+        return Err(format!("a file system is mounted at `{}`", bounded(mount)));
+    }
+    (context.still_used)(path).map_or(Ok(()), Err)
+}
+
+/// The accounts that the same product's steps delete: their homes are its own.
+fn own_accounts(context: &Context<'_>) -> Vec<String> {
+    let names = context.product.remove.iter().filter_map(|step| match &step.action {
+        Action::RemoveUser { name } if super::quote::is_name(name) => Some(name.clone()),
+        _ => None,
+    });
+    names.collect()
+}
+
+/// Where no link is on the way, what is refused was refused when planned; a link can be made since.
+fn body(list: &str, own: &[String]) -> String {
+    let own = if own.is_empty() { "''".to_owned() } else { own.join(" | ") };
+    format!(
+        r#"  refuse() {{
+    printf 'uproot: %s stays: %s\n' "$1" "$2" >&2
+    exit 1
+  }}
+  check() {{
+    [ -e "$1" ] || [ -L "$1" ] || return 0
+    parent=$(cd -P -- "${{1%/*}}" && pwd -P) || refuse "$1" 'its directory cannot be entered'
+    real=${{parent%/}}/${{1##*/}}
+    [ "$real" = "$1" ] || case $real in
+      /usr/lib/systemd | /usr/lib/modules | /usr/lib/firmware | /usr/lib/*-linux-gnu | /usr/local/* | \
+        /var/lib/apt | /var/lib/dpkg | /var/lib/rpm | /var/lib/systemd | /proc/* | /sys/* | /dev/*)
+        refuse "$1" "a link leads to $real, which belongs to the system" ;;
+      /opt/* | /run/* | /srv/* | /tmp/* | /*/*/*) ;;
+      *) refuse "$1" "a link leads to $real" ;;
+    esac
+    while IFS=: read -r name hidden uid gid gecos home shell; do
+      home=${{home%/}}
+      case $name in {own}) continue ;; esac
+      case $home in
+        '') continue ;;
+        "$1" | "$real") refuse "$1" "it is the home of $name" ;;
+        "$1"/* | "$real"/*) [ "$uid" -lt 1000 ] || refuse "$1" "the home of $name is in it" ;;
+      esac
+      [ "$real" != "$1" ] || continue
+      case $real in "$home"/*) refuse "$1" "a link leads into the home of $name" ;; esac
+    done </etc/passwd
+    [ -r /proc/self/mounts ] || refuse "$1" 'it cannot be told what is mounted'
+    while read -r device mounted rest; do
+      case $mounted in
+        *\\*) mounted=$(printf '%b' "$(printf '%s' "$mounted" | sed 's/\\/\\0/g')") ;;
+      esac
+      case $mounted in
+        "$1" | "$1"/* | "$real" | "$real"/*) refuse "$1" "a file system is mounted at $mounted" ;;
+      esac
+    done </proc/self/mounts
+  }}
+  one_system=
+  rm -f --one-file-system 2>/dev/null && one_system=--one-file-system
+  remove() {{
+    [ -e "$1" ] || [ -L "$1" ] || return 0
+    cd -P -- "${{1%/*}}" || return
+    if [ -L "./${{1##*/}}" ]; then
+      rm -f -- "./${{1##*/}}"
+    else
+      rm -rf $one_system -- "./${{1##*/}}"
+    fi
+  }}
+  for path in {list}; do check "$path"; done
+  status=0
+  for path in {list}; do remove "$path" || status=1; done
+  exit "$status"
+"#
+    )
+}

@@ -1,0 +1,95 @@
+//! `kill_process`: TERM, ten seconds, KILL. Pids are found when it runs, never planned.
+
+use super::quote::{is_exact_path, quote};
+use super::{Context, Rendered, bounded, cannot_tell, script};
+use crate::playbook::Pattern;
+
+/// Never pid 1, never one of those that this script descends from.
+const KILL: &str = r#"  keep=" 1 "
+  pid=$(exec sh -c 'echo "$PPID"')
+  while [ "${pid:-0}" -gt 1 ]; do
+    keep="$keep$pid "
+    parent=
+    while read -r key value; do
+      [ "$key" != PPid: ] || { parent=$value; break; }
+    done <"/proc/$pid/status"
+    pid=$parent
+  done
+  found() {
+    ls -l /proc/[0-9]*/exe 2>/dev/null | while read -r line; do
+      exe=${line#*' -> '}
+      is_wanted "${exe%' (deleted)'}" || continue
+      pid=${line%%/exe*}
+      pid=${pid##*/}
+      case $pid in '' | *[!0-9]*) continue ;; esac
+      case $keep in *" $pid "*) continue ;; esac
+      exe=$(readlink "/proc/$pid/exe" 2>/dev/null) || continue
+      is_wanted "${exe%' (deleted)'}" && printf ' %s' "$pid"
+    done
+  }
+  send() { [ -z "$pids" ] || kill "-$1" $pids 2>/dev/null; }
+  pids=$(found)
+  send TERM
+  seconds=0
+  while [ -n "$pids" ] && [ "$seconds" -lt 10 ]; do
+    sleep 1
+    seconds=$((seconds + 1))
+    pids=$(found)
+  done
+  send KILL
+  seconds=0
+  while [ -n "$pids" ] && [ "$seconds" -lt 5 ]; do
+    sleep 1
+    seconds=$((seconds + 1))
+    pids=$(found)
+  done
+  [ -n "$pids" ] || exit 0
+  printf 'uproot: still running after KILL:%s\n' "$pids" >&2
+  exit 1
+"#;
+
+pub(super) fn kill(exe: &Pattern, context: &Context<'_>) -> Result<Option<Rendered>, String> {
+    let matcher = exe.matcher();
+    let processes = &context.facts.processes;
+    let mut running: Vec<&str> = processes
+        .items
+        .iter()
+        .filter_map(|process| process.exe.as_deref())
+        .filter(|path| matcher.matches(path).is_true())
+        .collect();
+    running.sort_unstable();
+    running.dedup();
+    if let Some(strange) = running.iter().find(|path| !is_exact_path(path)) {
+        return Err(format!(
+            "the host tells of a process of `{}`, which cannot be a file's path",
+            bounded(strange)
+        ));
+    }
+    if running.is_empty() {
+        let what = format!("which processes of `{exe}` run");
+        return cannot_tell(&what, processes).map_or(Ok(None), Err);
+    }
+    let alternatives = alternatives(exe.as_str(), &running);
+    let shown: Vec<String> = running.iter().map(|path| quote(path)).collect();
+    let body = format!(
+        "  is_wanted() {{\n    case $1 in {}) return 0 ;; esac\n    return 1\n  }}\n{KILL}",
+        alternatives.join(" | ")
+    );
+    let commands = vec![format!("kill (TERM, after 10 s KILL) the processes of {}", shown.join(", "))];
+    Ok(Some(Rendered { commands, script: script(&body) }))
+}
+
+/// The pattern for the shell's `case`, which knows no difference between `*` and `**`: a literal, a
+/// literal followed by `/**`, or else exactly the executables that run now.
+fn alternatives(pattern: &str, running: &[&str]) -> Vec<String> {
+    let literal = |text: &str| is_exact_path(text) && !text.contains(['*', '?', '[', '{', '\\']);
+    match pattern.strip_suffix("/**") {
+        Some(directory) if literal(directory) => vec![format!("{}/*", in_case(directory))],
+        None if literal(pattern) => vec![in_case(pattern)],
+        _ => running.iter().map(|path| in_case(path)).collect(),
+    }
+}
+
+fn in_case(path: &str) -> String {
+    format!("'{}'", path.replace('\'', "'\\''"))
+}

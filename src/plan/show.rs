@@ -1,0 +1,308 @@
+//! The plan as a change board reads it: what is there, what would run as whom, what would be gone,
+//! what is left and why. Every string of a host is escaped.
+
+use super::shown::{count, duration, rule, wrap};
+use super::{Plan, PlannedConnection, PlannedHost, PlannedStep, PlannedWave};
+use crate::inventory::BecomeMethod;
+use crate::model::output::escape_line;
+use crate::model::{Evidence, EvidenceRole, Finding, HostState, ProductState, Truth};
+use crate::playbook::{Budget, RebootPolicy};
+use std::collections::BTreeMap;
+
+/// Facts of a finding that are shown; the plan's file has all.
+const MOST_FACTS: usize = 4;
+
+/// The whole plan in words, at most `width` columns wide where words allow it. Hosts for which the
+/// same would be done stand together.
+#[must_use]
+pub fn show(plan: &Plan, width: usize) -> String {
+    let mut page = Page { text: String::new(), width: width.max(40) };
+    head(plan, &mut page);
+    let hosts: BTreeMap<&str, &PlannedHost> =
+        plan.hosts.iter().map(|host| (host.name.as_str(), host)).collect();
+    for (number, wave) in (1..).zip(&plan.waves) {
+        page.blank();
+        page.line(0, &wave_words(number, plan.waves.len(), wave));
+        let members = wave.hosts.iter().filter_map(|name| hosts.get(name.as_str()).copied());
+        groups(members, &mut page);
+    }
+    let skipped: Vec<&PlannedHost> =
+        plan.hosts.iter().filter(|host| host.state == HostState::Skipped).collect();
+    if !skipped.is_empty() {
+        page.blank();
+        page.line(0, &format!("In no wave: {}", count(skipped.len(), "host")));
+        groups(skipped.into_iter(), &mut page);
+    }
+    totals(plan, &mut page);
+    page.text
+}
+
+/// Text that grows line by line.
+struct Page {
+    text: String,
+    width: usize,
+}
+
+impl Page {
+    fn blank(&mut self) {
+        self.text.push('\n');
+    }
+
+    /// A line whose further lines are indented by two more.
+    fn line(&mut self, indent: usize, text: &str) {
+        self.text.push_str(&wrap(&escape_line(text), indent, indent + 2, self.width));
+    }
+}
+
+fn head(plan: &Plan, page: &mut Page) {
+    page.line(0, &format!("Plan {}", plan.id));
+    page.line(0, &format!("made {} by {} with uproot {}", plan.created, plan.operator, plan.version));
+    let digest: String = plan.playbook_digest.chars().take(16).collect();
+    page.line(0, &format!("playbook: {} ({digest})", plan.playbook));
+    page.line(
+        0,
+        match plan.reboot {
+            RebootPolicy::Never => "reboots: never",
+            RebootPolicy::IfNeeded => "reboots: where a step needs one",
+            RebootPolicy::PendingIsOk => "reboots: never; one that is pending counts as success",
+        },
+    );
+    if !plan.allowed.is_empty() {
+        page.line(0, &format!("allowed by choice: {}", plan.allowed.join(", ")));
+    }
+    if !plan.secrets.is_empty() {
+        let names: Vec<&str> = plan.secrets.keys().map(String::as_str).collect();
+        page.line(0, &format!("secrets asked for: {}", names.join(", ")));
+    }
+}
+
+fn wave_words(number: usize, of: usize, wave: &PlannedWave) -> String {
+    let hosts = wave.hosts.len();
+    let mut words = format!("Wave {number} of {of}, `{}`: {}", wave.name, count(hosts, "host"));
+    if let Some(parallel) = wave.parallel {
+        words.push_str(&format!(", {parallel} at once"));
+    }
+    words.push_str(&format!("; stops at more than {}", count(wave.max_failures.of(hosts), "failure")));
+    words.push_str(&share(wave.max_failures));
+    if let Some(budget) = wave.max_unreachable {
+        words.push_str(&format!(", or at more than {} unreachable{}", budget.of(hosts), share(budget)));
+    }
+    words
+}
+
+fn share(budget: Budget) -> String {
+    match budget {
+        Budget::Count(_) => String::new(),
+        Budget::Percent(hundredths) if hundredths % 100 == 0 => format!(" ({} %)", hundredths / 100),
+        Budget::Percent(hundredths) => format!(" ({}.{:02} %)", hundredths / 100, hundredths % 100),
+    }
+}
+
+/// Hosts in the order given, those with the same text below their names together at the first.
+fn groups<'a>(hosts: impl Iterator<Item = &'a PlannedHost>, page: &mut Page) {
+    let mut order: Vec<(String, Vec<&PlannedHost>)> = Vec::new();
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    for host in hosts {
+        let mut body = Page { text: String::new(), width: page.width };
+        host_body(host, &mut body);
+        match known.get(&body.text).and_then(|index| order.get_mut(*index)) {
+            Some((_, members)) => members.push(host),
+            None => {
+                known.insert(body.text.clone(), order.len());
+                order.push((body.text, vec![host]));
+            }
+        }
+    }
+    for (body, members) in order {
+        page.blank();
+        for host in &members {
+            host_head(host, page);
+        }
+        if members.len() > 1 {
+            page.line(2, &format!("the same on each of these {} hosts:", members.len()));
+        }
+        page.text.push_str(&body);
+    }
+}
+
+fn host_head(host: &PlannedHost, page: &mut Page) {
+    let address = address(&host.connection);
+    page.line(0, &format!("{} ({address}): {}", host.name, host.state));
+    let identity = &host.identity;
+    let parts = [
+        ("machine-id", &identity.machine_id),
+        ("DMI UUID", &identity.dmi_uuid),
+        ("host key", &identity.host_key),
+    ];
+    let known: Vec<String> = parts
+        .iter()
+        .filter_map(|(what, value)| value.as_ref().map(|value| format!("{what} {value}")))
+        .collect();
+    if !known.is_empty() {
+        page.line(4, &known.join(", "));
+    }
+}
+
+fn address(connection: &PlannedConnection) -> String {
+    if connection.kind == "local" {
+        return "this machine".to_owned();
+    }
+    let PlannedConnection { address, port, .. } = connection;
+    let address =
+        if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") };
+    let user = connection.user.as_ref().map(|user| format!(" as {user}")).unwrap_or_default();
+    let method = match connection.become_method {
+        Some(BecomeMethod::Sudo) => ", root by sudo",
+        Some(BecomeMethod::Doas) => ", root by doas",
+        None => "",
+    };
+    format!("{address}{user}{method}")
+}
+
+fn host_body(host: &PlannedHost, page: &mut Page) {
+    let os = host.os.clone().or_else(|| host.platform.map(|platform| platform.to_string()));
+    if let Some(os) = os {
+        page.line(2, &os);
+    }
+    if !host.reason.is_empty() {
+        page.line(2, &host.reason);
+    }
+    if let Some(remedy) = &host.remedy {
+        page.line(2, &format!("try: {remedy}"));
+    }
+    for finding in host.findings.iter().filter(|finding| finding.result != ProductState::Absent) {
+        show_finding(finding, page);
+    }
+    let (already, run): (Vec<&PlannedStep>, Vec<&PlannedStep>) =
+        host.steps.iter().partition(|step| step.already_so);
+    if !run.is_empty() {
+        page.line(2, "would run, in this order:");
+        run.into_iter().for_each(|step| show_step(step, page));
+    }
+    if !already.is_empty() {
+        page.line(2, "already so, not run:");
+        for step in already {
+            page.line(4, &format!("{}  {}", step.id, step.summary));
+        }
+    }
+    if !host.gone_after.is_empty() {
+        page.line(2, &format!("gone afterwards: {}", host.gone_after.join(", ")));
+    }
+    if !host.not_planned.is_empty() {
+        page.line(2, "NOT planned:");
+        for entry in &host.not_planned {
+            page.line(4, &format!("{}: {}", entry.product, entry.reason));
+        }
+    }
+    let idle = host.steps.is_empty() && host.not_planned.is_empty();
+    if idle && !matches!(host.state, HostState::Skipped) {
+        page.line(2, "nothing to do");
+    }
+}
+
+fn show_finding(finding: &Finding, page: &mut Page) {
+    let version = finding.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+    page.line(
+        2,
+        &format!("{}: {} {}{version}", finding.result.word(), finding.product, quoted_name(finding)),
+    );
+    let decisive = match finding.result {
+        ProductState::Unknown => Truth::Unknown,
+        _ => Truth::True,
+    };
+    let role = match finding.result {
+        ProductState::Present => Some(EvidenceRole::Detect),
+        ProductState::Residue => Some(EvidenceRole::Residue),
+        _ => None,
+    };
+    let matters = |one: &&Evidence| one.truth == decisive && role.is_none_or(|role| one.role == role);
+    for one in finding.evidence.iter().filter(matters) {
+        page.line(4, &evidence(one));
+    }
+}
+
+fn quoted_name(finding: &Finding) -> String {
+    if finding.name == finding.product { String::new() } else { format!("({})", finding.name) }
+}
+
+fn evidence(one: &Evidence) -> String {
+    if let Some(reason) = one.reason.as_ref().filter(|_| one.truth == Truth::Unknown) {
+        return format!("{}: {reason}", one.check);
+    }
+    let more = one.facts.len().saturating_sub(MOST_FACTS);
+    let facts: Vec<&str> = one.facts.iter().take(MOST_FACTS).map(String::as_str).collect();
+    let facts = facts.join("; ");
+    match (facts.is_empty(), more) {
+        (true, _) => one.check.clone(),
+        (false, 0) => format!("{}: {facts}", one.check),
+        (false, more) => format!("{}: {facts}; {more} more", one.check),
+    }
+}
+
+fn show_step(step: &PlannedStep, page: &mut Page) {
+    let limit = duration(step.timeout);
+    let whom = if step.script.is_empty() { String::new() } else { format!(", as {}", step.run_as) };
+    page.line(4, &format!("{}  {} (up to {limit}{whom})", step.id, step.summary));
+    for command in &step.commands {
+        page.line(8, command);
+    }
+    if step.kind == "manual" {
+        for line in step.instructions.iter().flat_map(|text| text.lines()) {
+            page.line(8, line);
+        }
+    }
+    if let Some(condition) = &step.condition {
+        page.line(8, &format!("if {}", rule(condition)));
+    }
+    let secrets: Vec<String> = step
+        .env
+        .iter()
+        .map(|(variable, name)| format!("{variable} from secret {name}"))
+        .chain(step.stdin.iter().map(|name| format!("its input from secret {name}")))
+        .collect();
+    if !secrets.is_empty() {
+        page.line(8, &format!("with {}", secrets.join(", ")));
+    }
+    if step.accept != [0] {
+        let codes: Vec<String> = step.accept.iter().map(i32::to_string).collect();
+        page.line(8, &format!("accepted exit codes: {}", codes.join(", ")));
+    }
+    if step.kind == "run" && step.effect.is_none() {
+        page.line(8, "has no effect that could be checked");
+    }
+}
+
+fn totals(plan: &Plan, page: &mut Page) {
+    let mut states: BTreeMap<HostState, usize> = BTreeMap::new();
+    let mut products: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let (mut run, mut already, mut with_work) = (0, 0, 0);
+    for host in &plan.hosts {
+        *states.entry(host.state).or_default() += 1;
+        let here = host.steps.iter().filter(|step| !step.already_so).count();
+        run += here;
+        already += host.steps.len() - here;
+        with_work += usize::from(here > 0);
+        for id in &host.gone_after {
+            products.entry(id).or_default().0 += 1;
+        }
+        for entry in &host.not_planned {
+            products.entry(&entry.product).or_default().1 += 1;
+        }
+    }
+    page.blank();
+    page.line(0, "Totals");
+    let states: Vec<String> = states.iter().map(|(state, number)| format!("{number} {state}")).collect();
+    page.line(2, &format!("{}: {}", count(plan.hosts.len(), "host"), states.join(", ")));
+    page.line(
+        2,
+        &format!("{} would run on {}; {already} already so", count(run, "step"), count(with_work, "host")),
+    );
+    for product in &plan.products {
+        let Some((gone, left)) = products.get(product.id.as_str()) else { continue };
+        let mut words = format!("{}: would be gone from {}", product.id, count(*gone, "host"));
+        if *left > 0 {
+            words.push_str(&format!(", NOT planned on {}", count(*left, "host")));
+        }
+        page.line(2, &words);
+    }
+}

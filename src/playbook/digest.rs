@@ -1,0 +1,108 @@
+//! The canonical text of a playbook's model, and its SHA-256. Places are left out: moving a product
+//! to another file or line changes nothing.
+
+use super::product::{Budget, Playbook, Product, Wave, WaveHosts};
+use super::rule::Rule;
+use super::step::{Action, Step};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+/// SHA-256 of the canonical text, in hex.
+pub(super) fn digest(playbook: &Playbook) -> String {
+    Sha256::digest(canonical(playbook).as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// One line a fact: a path of names, a space, the value as JSON, so that no text can look like
+/// another line.
+fn canonical(playbook: &Playbook) -> String {
+    let mut text = Text::default();
+    text.line("uproot-playbook", &1);
+    text.line("name", &playbook.name);
+    for secret in &playbook.secrets {
+        text.line("secret", &(&secret.name, &secret.source, secret.optional));
+    }
+    for product in &playbook.products {
+        text.product(product);
+    }
+    text.line("policy.reboot", &playbook.policy.reboot);
+    text.line("policy.require_protection", &playbook.policy.require_protection);
+    for wave in &playbook.waves {
+        text.wave(wave);
+    }
+    for unobeyed in &playbook.unobeyed {
+        text.line("unobeyed", &unobeyed.what);
+    }
+    text.0
+}
+
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn line(&mut self, name: &str, value: &impl Serialize) {
+        // None of the values can fail: no maps with other keys than strings, no I/O.
+        let value = serde_json::to_string(value).unwrap_or_default();
+        self.0.push_str(&format!("{name} {value}\n"));
+    }
+
+    fn product(&mut self, product: &Product) {
+        let Product {
+            id,
+            name,
+            vendor,
+            platforms,
+            confirmed,
+            sources,
+            version,
+            detect,
+            residue,
+            remove,
+            after,
+            settle,
+            opt_in,
+            report_only,
+            place: _,
+        } = product;
+        self.line("product", &(id, name, vendor, platforms, confirmed, sources, version));
+        self.line("product.rules", &(detect, residue));
+        self.line("product.order", &(after, settle.as_secs(), opt_in, report_only));
+        remove.iter().for_each(|step| self.step(step));
+    }
+
+    fn step(&mut self, step: &Step) {
+        let Step { action, when, effect, timeout, place: _ } = step;
+        self.line("step", &(when, effect, timeout.map(|timeout| timeout.as_secs())));
+        match action {
+            Action::StopService { name } => self.line("step.stop_service", name),
+            Action::DeleteService { name } => self.line("step.delete_service", name),
+            Action::RemovePackage { names, purge } => self.line("step.remove_package", &(names, purge)),
+            Action::KillProcess { exe } => self.line("step.kill_process", exe),
+            Action::RemovePath { path } => self.line("step.remove_path", path),
+            Action::RemoveUser { name } => self.line("step.remove_user", name),
+            Action::RemoveGroup { name } => self.line("step.remove_group", name),
+            Action::RemoveCertificate { subject } => self.line("step.remove_certificate", subject),
+            Action::RemoveScheduledTask { name } => self.line("step.remove_scheduled_task", name),
+            Action::Run { command, accept, reboot_codes, retry_on, blocked_if, env, stdin } => {
+                self.line("step.run", &(command, accept, reboot_codes, retry_on, blocked_if, env, stdin));
+            }
+            Action::Manual { instructions } => self.line("step.manual", instructions),
+            Action::WaitFor { rule } => self.line("step.wait_for", rule),
+            Action::Require { rule, message } => self.require(rule, message.as_deref()),
+            Action::Unsupported { kind, arguments } => self.line("step.unsupported", &(kind, arguments)),
+        }
+    }
+
+    fn require(&mut self, rule: &Rule, message: Option<&str>) {
+        self.line("step.require", &(rule, message));
+    }
+
+    fn wave(&mut self, wave: &Wave) {
+        let hosts = match &wave.hosts {
+            WaveHosts::Pattern(pattern) => ("pattern", pattern.clone()),
+            WaveHosts::First(count) => ("first", count.to_string()),
+            WaveHosts::Rest => ("rest", String::new()),
+        };
+        let failures: Budget = wave.max_failures;
+        self.line("wave", &(&wave.name, hosts, wave.parallel, failures, wave.max_unreachable));
+    }
+}

@@ -1,0 +1,74 @@
+//! The picture of a run on a terminal, by indicatif. Used by the drawing thread only.
+
+use super::state::Picture;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// The bars that are on the terminal.
+pub(super) struct Bars {
+    multi: MultiProgress,
+    bar_style: ProgressStyle,
+    line_style: ProgressStyle,
+    bars: Vec<ProgressBar>,
+    lines: Vec<ProgressBar>,
+}
+
+impl Bars {
+    /// Nothing is drawn yet.
+    pub(super) fn new(multi: MultiProgress, color: bool) -> Self {
+        let bar = if color { "{bar:14.cyan/blue}" } else { "{bar:14}" };
+        let template = format!("{{prefix:12!}} [{bar}] {{pos:>4}}/{{len:4}} {{wide_msg}}");
+        // A template of ours that cannot be read would be a defect; a default bar still shows the run.
+        let bar_style = ProgressStyle::with_template(&template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("=> ");
+        let line_style =
+            ProgressStyle::with_template("  {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        Self { multi, bar_style, line_style, bars: Vec::new(), lines: Vec::new() }
+    }
+
+    /// Shows lines above the bars, and the bars as in the picture.
+    pub(super) fn draw(&mut self, lines: &[String], picture: &Picture) {
+        if !lines.is_empty() {
+            let _ = self.multi.println(lines.join("\n"));
+        }
+        for picture in picture.bars.iter().skip(self.bars.len()) {
+            // Dressed before it is shown, so that nothing half done flickers by.
+            let bar = ProgressBar::with_draw_target(Some(picture.hosts as u64), ProgressDrawTarget::hidden())
+                .with_style(self.bar_style.clone())
+                .with_prefix(picture.name.clone());
+            self.bars.push(self.multi.insert(self.bars.len(), bar));
+        }
+        for (bar, picture) in self.bars.iter().zip(&picture.bars) {
+            bar.set_prefix(picture.name.clone());
+            bar.set_length(picture.hosts as u64);
+            bar.set_message(picture.counts.clone());
+            bar.set_position(picture.done as u64);
+        }
+        self.draw_slowest(&picture.slowest);
+    }
+
+    fn draw_slowest(&mut self, slowest: &[String]) {
+        while self.lines.len() > slowest.len() {
+            if let Some(line) = self.lines.pop() {
+                line.finish_and_clear();
+                self.multi.remove(&line);
+            }
+        }
+        while self.lines.len() < slowest.len() {
+            let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
+                .with_style(self.line_style.clone());
+            self.lines.push(self.multi.add(line));
+        }
+        for (line, text) in self.lines.iter().zip(slowest) {
+            line.set_message(text.clone());
+        }
+    }
+
+    /// Takes everything off the terminal.
+    pub(super) fn clear(self) {
+        for bar in self.bars.iter().chain(&self.lines) {
+            bar.finish_and_clear();
+        }
+        let _ = self.multi.clear();
+    }
+}

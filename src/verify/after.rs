@@ -1,0 +1,171 @@
+//! The state of a host after `apply` worked on it.
+
+use super::{Verdict, cannot_vouch, names, there, unknown, worst};
+use crate::detect::cut;
+use crate::facts::Facts;
+use crate::model::event::StepResult;
+use crate::model::{Finding, HostState, ProductState};
+
+/// How a step ended, as far as the host's state depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepSummary {
+    /// `PRODUCT/NUMBER`.
+    pub id: String,
+    /// The product it belongs to.
+    pub product: String,
+    /// How it ended.
+    pub result: StepResult,
+    /// Whether it said that a reboot is needed.
+    pub reboot_needed: bool,
+    /// Why it is not done, in words.
+    pub reason: Option<String>,
+}
+
+impl StepSummary {
+    /// Whether something was begun on the host.
+    fn was_begun(&self) -> bool {
+        match self.result {
+            StepResult::Done | StepResult::Failed | StepResult::Blocked | StepResult::Interrupted => true,
+            StepResult::AlreadySo | StepResult::NotRun => false,
+        }
+    }
+}
+
+/// The state of a host after its steps: failed, interrupted, blocked, present, residue, unknown,
+/// removed-reboot-pending, removed or clean.
+///
+/// `before`: the findings when the work began. `after`: those of facts collected anew, one for each
+/// product of the platform; none: the host could not be looked at again. `gone_after`: the products
+/// that the plan was to remove; one that is there and not among them was not in the plan.
+#[must_use]
+pub fn after_apply(
+    before: &[Finding],
+    steps: &[StepSummary],
+    after: Option<(&[Finding], &Facts)>,
+    gone_after: &[String],
+) -> Verdict {
+    let stopped = [
+        (StepResult::Failed, HostState::Failed),
+        (StepResult::Interrupted, HostState::Interrupted),
+        (StepResult::Blocked, HostState::Blocked),
+    ];
+    for (result, state) in stopped {
+        if let Some(step) = steps.iter().find(|step| step.result == result) {
+            return Verdict::of(state, stopped_reason(step, after));
+        }
+    }
+    match after {
+        Some((findings, facts)) => looked_again(before, steps, findings, facts, gone_after),
+        None if steps.iter().any(StepSummary::was_begun) => {
+            Verdict::of(HostState::Interrupted, "the host could not be looked at again after its steps")
+        }
+        None => Verdict::of(HostState::Unknown, "the host could not be looked at again; nothing was run"),
+    }
+}
+
+fn stopped_reason(step: &StepSummary, after: Option<(&[Finding], &Facts)>) -> String {
+    let why = step.reason.as_deref().map(|reason| cut(reason, 400)).unwrap_or(step.result.word().into());
+    let left = after.map(|(findings, _)| there(findings)).filter(|left| !left.is_empty());
+    match left {
+        Some(left) => format!("step {}: {why}; {left}", step.id),
+        None => format!("step {}: {why}", step.id),
+    }
+}
+
+fn looked_again(
+    before: &[Finding],
+    steps: &[StepSummary],
+    findings: &[Finding],
+    facts: &Facts,
+    gone_after: &[String],
+) -> Verdict {
+    if let Some(verdict) = cannot_vouch(findings, facts) {
+        return verdict;
+    }
+    let missing = not_looked_for(before, findings, gone_after);
+    match worst(findings) {
+        Some(state @ (ProductState::Present | ProductState::Residue)) => {
+            still_there(state, steps, findings, gone_after)
+        }
+        Some(ProductState::Absent) if missing.is_empty() => gone(before, steps),
+        Some(ProductState::Unknown) => unknown(findings, facts),
+        Some(ProductState::Absent) | None => {
+            Verdict::of(HostState::Unknown, format!("not looked for again: {}", missing.join(", ")))
+        }
+    }
+}
+
+/// Products that were found before or should be gone, and that no finding speaks of now.
+fn not_looked_for<'f>(before: &'f [Finding], after: &[Finding], gone_after: &'f [String]) -> Vec<&'f str> {
+    let mut missing: Vec<&str> = before
+        .iter()
+        .map(|finding| finding.product.as_str())
+        .chain(gone_after.iter().map(String::as_str))
+        .filter(|product| after.iter().all(|finding| finding.product != *product))
+        .collect();
+    missing.sort_unstable();
+    missing.dedup();
+    missing
+}
+
+fn still_there(
+    state: ProductState,
+    steps: &[StepSummary],
+    findings: &[Finding],
+    gone_after: &[String],
+) -> Verdict {
+    let mut reason = there(findings);
+    let unplanned: Vec<&Finding> = findings
+        .iter()
+        .filter(|finding| matches!(finding.result, ProductState::Present | ProductState::Residue))
+        .filter(|finding| !gone_after.contains(&finding.product))
+        .collect();
+    if !unplanned.is_empty() {
+        reason += &format!("; not in the plan: {}", names(&unplanned));
+    }
+    if let Some(step) = steps.iter().find(|step| step.result == StepResult::NotRun) {
+        let why = step.reason.as_deref().map(|reason| format!(": {}", cut(reason, 200))).unwrap_or_default();
+        reason += &format!("; step {} was not run{why}", step.id);
+    }
+    if let Some(step) = reboot_step(steps) {
+        reason += &format!("; step {} asked for a reboot", step.id);
+    }
+    let state = if state == ProductState::Present { HostState::Present } else { HostState::Residue };
+    Verdict::of(state, reason)
+}
+
+/// Every product is absent: by our doing, or it was so.
+fn gone(before: &[Finding], steps: &[StepSummary]) -> Verdict {
+    if !steps.iter().any(StepSummary::was_begun) {
+        return Verdict::of(HostState::Clean, if steps.is_empty() { "" } else { "already as planned" });
+    }
+    let mut reason = format!("removed: {}", worked_on(before, steps));
+    match reboot_step(steps) {
+        Some(step) => {
+            reason += &format!("; step {} asked for a reboot", step.id);
+            Verdict::of(HostState::RemovedRebootPending, reason)
+        }
+        None => Verdict::of(HostState::Removed, reason),
+    }
+}
+
+/// The products that steps were run for, with the version that they had.
+fn worked_on(before: &[Finding], steps: &[StepSummary]) -> String {
+    let mut products: Vec<&str> = Vec::new();
+    for step in steps.iter().filter(|step| step.was_begun()) {
+        if !products.contains(&step.product.as_str()) {
+            products.push(&step.product);
+        }
+    }
+    let known = |product: &&str| before.iter().find(|finding| finding.product == **product);
+    let words: Vec<String> = products
+        .iter()
+        .map(|product| known(product).map_or_else(|| (*product).to_owned(), |finding| names(&[finding])))
+        .collect();
+    words.join(", ")
+}
+
+/// The first step that ran and said that a reboot is needed.
+fn reboot_step(steps: &[StepSummary]) -> Option<&StepSummary> {
+    steps.iter().find(|step| step.was_begun() && step.reboot_needed)
+}
