@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod contract;
+pub mod odd;
 pub mod users;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
