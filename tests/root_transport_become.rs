@@ -22,7 +22,8 @@ fn sudo(password: Option<&str>) -> Become {
 
 fn run_as(sshd: &Sshd, user: &str, wish: &Become) -> Answer {
     let mut session = sshd.connect(user).unwrap_or_else(|error| panic!("{error}: {}", sshd.log()));
-    let answer = ask_with(&mut session, "id -u; touch ran; echo end", Some(wish), limits(), &Cancel::new().unwrap());
+    let answer =
+        ask_with(&mut session, "id -u; touch ran; echo end", Some(wish), limits(), &Cancel::new().unwrap());
     let answer = answer.unwrap_or_else(|error| panic!("{user}: {error}"));
     // Whatever became of root, the session goes on being usable.
     assert_eq!(ask(&mut session, "echo still here").stdout.text(), "still here\n", "{user}");
@@ -65,7 +66,8 @@ fn a_cached_login_is_neither_used_nor_needed() {
     let sshd = start("");
     let mut session = sshd.connect("asks").unwrap();
     let quoted = PASSWORD.replace('\'', "'\\''");
-    let answer = ask(&mut session, &format!("echo '{quoted}' | sudo -S -p '' true; sudo -n true && echo cached"));
+    let answer =
+        ask(&mut session, &format!("echo '{quoted}' | sudo -S -p '' true; sudo -n true && echo cached"));
     assert_eq!(answer.stdout.text(), "cached\n", "{answer:?}");
     drop(session);
     assert_root(&run_as(&sshd, "asks", &sudo(Some(PASSWORD))));

@@ -36,7 +36,8 @@ fn the_contract_holds_on_this_machine() {
     contract::holds(&|| {
         let odd = target("127.0.0.1:1".parse().unwrap(), "lab");
         let here = Target { kind: ConnectionKind::Local, ..odd };
-        connect(&here, &credentials(KnownHosts::default(), &[]), &timeouts(), &Cancel::new().unwrap()).unwrap()
+        connect(&here, &credentials(KnownHosts::default(), &[]), &timeouts(), &Cancel::new().unwrap())
+            .unwrap()
     });
 }
 
@@ -93,7 +94,8 @@ fn a_flood_of_gigabytes_costs_bounded_memory() {
     let odd = Odd::start(Behaviour::Flood);
     let mut session = odd.connect();
     let before = memory();
-    let limits = Limits { receive: 2_000_000_000, keep: 1 << 20, deadline: Duration::from_secs(10), idle: None };
+    let limits =
+        Limits { receive: 2_000_000_000, keep: 1 << 20, deadline: Duration::from_secs(10), idle: None };
     let answer = ask_with(&mut session, "id", None, limits, &Cancel::new().unwrap()).unwrap();
     assert!(matches!(answer.end, StreamEnd::Flooded | StreamEnd::TimedOut { .. }), "{:?}", answer.end);
     // The server lives in this process too; its share is small.
@@ -170,20 +172,28 @@ fn a_key_that_is_not_known_and_one_that_has_changed_are_different_failures() {
     let odd = Odd::start(Behaviour::Shell);
     let host = target(odd.at, "lab");
     let key = odd.dir.path().join("id");
-    let unknown = failure(&host, &credentials(KnownHosts::default(), std::slice::from_ref(&key)), &timeouts());
+    let unknown =
+        failure(&host, &credentials(KnownHosts::default(), std::slice::from_ref(&key)), &timeouts());
     assert_eq!(unknown.kind, TransportErrorKind::HostKeyUnknown, "{unknown}");
     assert!(unknown.message.contains("SHA256:"), "{unknown}");
     let remedy = unknown.remedy.unwrap();
     assert!(remedy.contains(&format!("ssh-keyscan -p {} {}", odd.at.port(), odd.at.ip())), "{remedy}");
     let other = known_line(odd.at, &key.with_extension("pub"));
-    let changed = failure(&host, &credentials(KnownHosts::parse("kh", &other), &[key.clone()]), &timeouts());
+    let changed = failure(
+        &host,
+        &credentials(KnownHosts::parse("kh", &other), std::slice::from_ref(&key)),
+        &timeouts(),
+    );
     assert_eq!(changed.kind, TransportErrorKind::HostKeyChanged, "{changed}");
     assert_eq!(changed.message.matches("SHA256:").count(), 2, "{changed}");
     assert!(changed.message.contains("kh:1"), "{changed}");
     let mine = std::fs::read_to_string(odd.dir.path().join("known_hosts")).unwrap();
     let revoked = KnownHosts::parse("kh", &format!("{mine}@revoked * {}", mine.split_once(' ').unwrap().1));
     let error = failure(&host, &credentials(revoked, &[key]), &timeouts());
-    assert!(error.kind == TransportErrorKind::HostKeyChanged && error.message.contains("revoked by kh:2"), "{error}");
+    assert!(
+        error.kind == TransportErrorKind::HostKeyChanged && error.message.contains("revoked by kh:2"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -192,11 +202,18 @@ fn an_accepted_new_key_is_known_the_next_time_and_a_changed_one_is_never_accepte
     let host = target(odd.at, "lab");
     let (key, file) = (odd.dir.path().join("id"), odd.dir.path().join("sub/accepted"));
     let accepting = || KnownHosts::default().accept_new(file.clone());
-    connect(&host, &credentials(accepting(), std::slice::from_ref(&key)), &timeouts(), &Cancel::new().unwrap()).unwrap();
+    connect(
+        &host,
+        &credentials(accepting(), std::slice::from_ref(&key)),
+        &timeouts(),
+        &Cancel::new().unwrap(),
+    )
+    .unwrap();
     let written = std::fs::read_to_string(&file).unwrap();
     assert_eq!(written, std::fs::read_to_string(odd.dir.path().join("known_hosts")).unwrap());
     let strict = KnownHosts::read(std::slice::from_ref(&file)).unwrap();
-    connect(&host, &credentials(strict, std::slice::from_ref(&key)), &timeouts(), &Cancel::new().unwrap()).unwrap();
+    connect(&host, &credentials(strict, std::slice::from_ref(&key)), &timeouts(), &Cancel::new().unwrap())
+        .unwrap();
     std::fs::write(&file, known_line(odd.at, &key.with_extension("pub"))).unwrap();
     let error = failure(&host, &credentials(accepting(), &[key]), &timeouts());
     assert_eq!(error.kind, TransportErrorKind::HostKeyChanged, "{error}");
@@ -209,7 +226,8 @@ fn a_password_opens_where_the_server_takes_one() {
         let odd = Odd::start_with(Behaviour::Shell, door);
         let host = target(odd.at, "lab");
         let mut session =
-            connect(&host, &with_password(odd.known_hosts(), WORD), &timeouts(), &Cancel::new().unwrap()).unwrap();
+            connect(&host, &with_password(odd.known_hosts(), WORD), &timeouts(), &Cancel::new().unwrap())
+                .unwrap();
         assert_eq!(ask(&mut session, "echo in").stdout.text(), "in\n");
         let error = failure(&host, &with_password(odd.known_hosts(), "wrong-word"), &timeouts());
         assert_eq!(error.kind, TransportErrorKind::Authentication, "{error}");
@@ -273,17 +291,13 @@ fn two_hundred_hosts_at_once_fit_into_the_pools_stacks() {
     let all = odd.credentials();
     let items: Vec<u32> = (0..200).collect();
     let work = |n: &u32| {
-        let mut session =
-            connect(&target(odd.at, "lab"), &all, &timeouts(), &Cancel::new().unwrap()).map_err(|e| e.to_string())?;
+        let mut session = connect(&target(odd.at, "lab"), &all, &timeouts(), &Cancel::new().unwrap())
+            .map_err(|e| e.to_string())?;
         Ok::<_, String>((*n, ask(&mut session, &format!("echo {n}")).stdout.text()))
     };
-    let results = uproot::transport::pool::for_each(
-        64,
-        &items,
-        &Cancel::new().unwrap(),
-        work,
-        |n, panic| Err(format!("{n}: {panic}")),
-    );
+    let results = uproot::transport::pool::for_each(64, &items, &Cancel::new().unwrap(), work, |n, panic| {
+        Err(format!("{n}: {panic}"))
+    });
     for (n, result) in results.into_iter().enumerate() {
         assert_eq!(result.unwrap().unwrap().1, format!("{n}\n"));
     }

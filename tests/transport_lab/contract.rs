@@ -36,7 +36,8 @@ fn streams_and_status_are_kept_apart(connect: &dyn Fn() -> Probing) {
 
 fn a_status_is_the_scripts_own(connect: &dyn Fn() -> Probing) {
     let mut session = connect();
-    for (script, status) in [("exit 255", 255), ("kill -9 $(sh -c 'echo $PPID')", 137), ("if then fi", 2), ("(exit 3)", 3)]
+    for (script, status) in
+        [("exit 255", 255), ("kill -9 $(sh -c 'echo $PPID')", 137), ("if then fi", 2), ("(exit 3)", 3)]
     {
         let answer = ask(&mut session, script);
         let StreamEnd::Complete { status: got } = answer.end else { panic!("{script}: {:?}", answer.end) };
@@ -46,7 +47,8 @@ fn a_status_is_the_scripts_own(connect: &dyn Fn() -> Probing) {
 }
 
 fn the_script_arrives_exactly(connect: &dyn Fn() -> Probing) {
-    let script = "cat <<'EOF'\n  it's \"two\"  words\\n \t* $HOME `id`\n\nEOF\ncat <<EOF\n$((40 + 2))\nEOF\ncat\n";
+    let script =
+        "cat <<'EOF'\n  it's \"two\"  words\\n \t* $HOME `id`\n\nEOF\ncat <<EOF\n$((40 + 2))\nEOF\ncat\n";
     let answer = ask(&mut connect(), script);
     assert_eq!(answer.stdout.text(), "  it's \"two\"  words\\n \t* $HOME `id`\n\n42\n");
     let long = format!("x='{}'\necho ${{#x}}", "é'\\''x".repeat(40_000));
@@ -54,7 +56,8 @@ fn the_script_arrives_exactly(connect: &dyn Fn() -> Probing) {
 }
 
 fn large_streams_do_not_block_each_other(connect: &dyn Fn() -> Probing) {
-    let script = "head -c 5000000 /dev/zero >&2; head -c 5000000 /dev/zero; head -c 3000000 /dev/zero >&2; exit 4";
+    let script =
+        "head -c 5000000 /dev/zero >&2; head -c 5000000 /dev/zero; head -c 3000000 /dev/zero >&2; exit 4";
     let answer = ask(&mut connect(), script);
     assert_eq!(answer.end, StreamEnd::Complete { status: 4 });
     assert_eq!((answer.stdout.total(), answer.stderr.total()), (5_000_000, 8_000_000));
@@ -62,7 +65,8 @@ fn large_streams_do_not_block_each_other(connect: &dyn Fn() -> Probing) {
 
 fn output_is_bounded_and_says_so(connect: &dyn Fn() -> Probing) {
     let limits = Limits { keep: 1000, ..limits() };
-    let answer = ask_limited(&mut connect(), "echo first; head -c 20000000 /dev/zero; echo; echo last", limits);
+    let answer =
+        ask_limited(&mut connect(), "echo first; head -c 20000000 /dev/zero; echo; echo last", limits);
     assert_eq!(answer.end, StreamEnd::Complete { status: 0 });
     assert!(answer.stdout.is_truncated());
     assert_eq!(answer.stdout.total(), 20_000_012);
@@ -102,11 +106,11 @@ fn silence_is_cut_only_where_it_is_limited(connect: &dyn Fn() -> Probing) {
 fn cancel_acts_at_once(connect: &dyn Fn() -> Probing) {
     let mut session = connect();
     let started = Instant::now();
-    let cancel = cancel_after(Duration::from_millis(500));
+    let cancel = cancel_after(Duration::from_millis(1500));
     let answer = ask_with(&mut session, "sleep 30", None, limits(), &cancel).unwrap();
     assert_eq!(answer.end, StreamEnd::Cancelled);
     drop(session);
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
 }
 
 fn a_killed_script_has_no_status(connect: &dyn Fn() -> Probing) {

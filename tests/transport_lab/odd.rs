@@ -3,7 +3,9 @@
 
 use super::*;
 use russh::keys::{Algorithm, PrivateKey};
-use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Response, Session, VerifiedPublicKey, run_stream};
+use russh::server::{
+    Auth, ChannelOpenHandle, Config, Handler, Msg, Response, Session, VerifiedPublicKey, run_stream,
+};
 use russh::{Channel, ChannelId, MethodKind, MethodSet, Sig};
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -93,7 +95,8 @@ impl Odd {
             nodelay: true,
             ..Config::default()
         });
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let offers = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&offers);
         let listener = runtime.block_on(tokio::net::TcpListener::bind(at)).unwrap();
@@ -165,7 +168,11 @@ impl Handler for Host {
         Ok(if self.door == Door::AnyKey { Auth::Accept } else { Auth::reject() })
     }
 
-    async fn auth_publickey(&mut self, _user: &str, _key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+    async fn auth_publickey(
+        &mut self,
+        _user: &str,
+        _key: VerifiedPublicKey<'_>,
+    ) -> Result<Auth, Self::Error> {
         Ok(if self.door == Door::AnyKey { Auth::Accept } else { Auth::reject() })
     }
 
@@ -181,11 +188,15 @@ impl Handler for Host {
             Door::AnyKey | Door::Password | Door::Shut => return Ok(Auth::reject()),
         };
         let Some(response) = response else {
-            let prompts = (0..questions).map(|n| (format!("Question {n}: ").into(), false)).collect::<Vec<_>>();
+            let prompts =
+                (0..questions).map(|n| (format!("Question {n}: ").into(), false)).collect::<Vec<_>>();
             return Ok(Auth::Partial { name: "".into(), instructions: "".into(), prompts: prompts.into() });
         };
         let answers: Vec<Vec<u8>> = response.map(|answer| answer.to_vec()).collect();
-        assert!(questions == 1 || answers.iter().all(Vec::is_empty), "the password went to an unclear question");
+        assert!(
+            questions == 1 || answers.iter().all(Vec::is_empty),
+            "the password went to an unclear question"
+        );
         Ok(if answers == [WORD.as_bytes().to_vec()] { Auth::Accept } else { Auth::reject() })
     }
 
@@ -211,7 +222,12 @@ impl Handler for Host {
         Ok(())
     }
 
-    async fn exec_request(&mut self, id: ChannelId, data: &[u8], session: &mut Session) -> Result<(), Self::Error> {
+    async fn exec_request(
+        &mut self,
+        id: ChannelId,
+        data: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
         session.channel_success(id)?;
         let (sender, input) = unbounded_channel();
         self.inputs.insert(id, sender);
@@ -266,8 +282,10 @@ impl Running {
             }
             Behaviour::Signal => {
                 self.begin().await;
-                let _ =
-                    self.handle.exit_signal_request(self.id, Sig::KILL, false, String::new(), String::new()).await;
+                let _ = self
+                    .handle
+                    .exit_signal_request(self.id, Sig::KILL, false, String::new(), String::new())
+                    .await;
                 let _ = self.handle.eof(self.id).await;
                 let _ = self.handle.close(self.id).await;
                 return;

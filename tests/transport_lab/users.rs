@@ -39,6 +39,11 @@ exec /usr/sbin/sshd "$@"
 
 /// Starts it; `without`: programs of /usr/bin that this host does not have.
 pub fn start(without: &str) -> Sshd {
+    start_with(without, "")
+}
+
+/// As `start`, with further lines of sshd's configuration.
+pub fn start_with(without: &str, extra: &str) -> Sshd {
     need_root();
     let files = tempfile::tempdir().unwrap();
     let lab = files.path().to_owned();
@@ -53,8 +58,11 @@ pub fn start(without: &str) -> Sshd {
         shadow.push_str(&format!("{name}:{hash}:19000:0:99999:7:::\n"));
         group.push_str(&format!("{name}:x:{uid}:\n"));
     }
-    std::fs::write(lab.join("home/noisy/.bashrc"), "printf 'Welcome! '; echo 'no newline at the end' >&2; printf '$ '\n")
-        .unwrap();
+    std::fs::write(
+        lab.join("home/noisy/.bashrc"),
+        "printf 'Welcome! '; echo 'no newline at the end' >&2; printf '$ '\n",
+    )
+    .unwrap();
     let sudoers = format!(
         "Defaults logfile={}/sudo.log, timestamp_type=global, passwd_tries=3\n\
          Defaults secure_path=\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"\n\
@@ -70,7 +78,7 @@ pub fn start(without: &str) -> Sshd {
     write("doas.conf", "permit nopass doer as root\npermit doasker as root\n");
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", NAMESPACE, "lab"]).arg(&lab).arg(without);
-    let mut sshd = Sshd::start_in("", &mut command);
+    let mut sshd = Sshd::start_in(extra, &mut command);
     std::fs::set_permissions(sshd.dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     sshd.users = Some(files);
     sshd
