@@ -380,6 +380,20 @@ fn masked_units_are_no_services() {
 }
 
 #[test]
+fn a_cron_table_behind_a_link_that_leads_nowhere_is_none() {
+    let host = Host::new();
+    symlink("/opt/none", host.root().join("etc/cron.d/dangling")).unwrap();
+    symlink("loop", host.root().join("etc/cron.d/loop")).unwrap();
+    let tasks = host.facts(&questions()).scheduled_tasks;
+    assert_eq!(tasks.items.len(), 3);
+    let reasons: Vec<&str> = tasks.gaps.iter().map(|gap| gap.reason.as_str()).collect();
+    assert!(
+        matches!(reasons.as_slice(), [one] if one.contains("cron.d/loop") && one.contains("symbolic links")),
+        "{reasons:?}"
+    );
+}
+
+#[test]
 fn without_proc_nothing_of_it_is_complete() {
     let host = Host::new();
     let whole = host.facts(&questions());
