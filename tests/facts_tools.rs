@@ -9,7 +9,8 @@ mod facts_support;
 use facts_support::{
     about, ask, assert_never_falsely_complete, everything, facts_of, is_complete, is_root, json, listings,
 };
-use std::os::unix::fs::symlink;
+use std::hash::{DefaultHasher, Hasher};
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use uproot::facts::{Facts, PendingReboot, Questions};
@@ -380,6 +381,20 @@ fn masked_units_are_no_services() {
 }
 
 #[test]
+fn a_cron_table_behind_a_link_that_leads_nowhere_is_none() {
+    let host = Host::new();
+    symlink("/opt/none", host.root().join("etc/cron.d/dangling")).unwrap();
+    symlink("loop", host.root().join("etc/cron.d/loop")).unwrap();
+    let tasks = host.facts(&questions()).scheduled_tasks;
+    assert_eq!(tasks.items.len(), 3);
+    let reasons: Vec<&str> = tasks.gaps.iter().map(|gap| gap.reason.as_str()).collect();
+    assert!(
+        matches!(reasons.as_slice(), [one] if one.contains("cron.d/loop") && one.contains("symbolic links")),
+        "{reasons:?}"
+    );
+}
+
+#[test]
 fn without_proc_nothing_of_it_is_complete() {
     let host = Host::new();
     let whole = host.facts(&questions());
@@ -426,4 +441,44 @@ fn apk_and_pacman_are_read_in_their_own_forms() {
             "pacman openssh 9.8p1-1",
         ]
     );
+}
+
+/// Every file and directory of a host with its mode, time of change and contents.
+fn snapshot(root: &Path, into: &mut Vec<String>) {
+    for entry in std::fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        let about = path.symlink_metadata().unwrap();
+        let mut line =
+            format!("{} {:o} {}.{}", path.display(), about.mode(), about.mtime(), about.mtime_nsec());
+        if about.is_file() {
+            let mut hasher = DefaultHasher::new();
+            hasher.write(&std::fs::read(&path).unwrap());
+            line.push_str(&format!(" {:x}", hasher.finish()));
+        }
+        into.push(line);
+        if about.is_dir() {
+            snapshot(&path, into);
+        }
+    }
+    into.sort();
+}
+
+#[test]
+fn asking_changes_nothing() {
+    let host = Host::new();
+    let before_and_after = |ask: &dyn Fn()| {
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        snapshot(&host.root(), &mut before);
+        ask();
+        snapshot(&host.root(), &mut after);
+        (before, after)
+    };
+    let (before, after) = before_and_after(&|| drop(host.facts(&questions())));
+    assert_eq!(before, after);
+    // The comparison notices what a probe that writes would leave.
+    let (before, after) = before_and_after(&|| {
+        let mut touch = enter(&host.root(), "exec chroot . /bin/busybox touch /x");
+        assert!(touch.status().unwrap().success());
+    });
+    assert_ne!(before, after);
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2016,SC2154
+# shellcheck shell=sh disable=SC2016,SC2034,SC2154
 # A manager counts as being here by its database, not by its program. rpm is not run without one,
 # since it would make one.
 database() {
