@@ -150,6 +150,11 @@ fn managers_that_take_others_along_and_names_that_are_none_are_refused() {
 }
 
 #[test]
+fn a_glob_that_takes_in_the_system_is_refused() {
+    assert_eq!(refusal(&remove_package(&["*"]), &kesl_facts("h")), "package `dpkg` belongs to the system");
+}
+
+#[test]
 fn an_incomplete_listing_without_the_package_says_that_it_cannot_tell() {
     let mut facts = clean_facts("h");
     facts.packages.gaps.push(Gap { reason: "the database cannot be read".into(), remedy: None });
@@ -528,7 +533,6 @@ fn accounts_go_without_their_homes_and_the_administrator_never() {
     }
     assert_eq!(rendered(&Action::RemoveUser { name: "absent".into() }, &facts), Ok(None));
     // The account is not on this machine: the script has nothing to do.
-    let mut facts = facts;
     facts.users.items.push(Account { name: "uproot-test-none".into(), id: 999 });
     let step = must(&Action::RemoveUser { name: "uproot-test-none".into() }, &facts);
     for shell in installed_shells() {
@@ -623,7 +627,7 @@ fn all_scripts(facts: &Facts, name: &str, path: &str) -> Vec<Rendered> {
     let actions = [
         Action::StopService { name: name.clone() },
         Action::DeleteService { name: name.clone() },
-        remove_package(&["*"]),
+        remove_package(&["[!d]*"]),
         Action::KillProcess { exe: pattern("/**") },
         remove_path(path),
         remove_path("/opt/**"),
