@@ -77,11 +77,17 @@ pub(super) fn kill(exe: &Pattern, context: &Context<'_>) -> Result<Option<Render
             bounded(strange)
         ));
     }
+    let exact = exact_alternative(exe.as_str());
     if running.is_empty() {
         let what = format!("which processes of `{exe}` run");
-        return cannot_tell(&what, processes).map_or(Ok(None), Err);
+        match cannot_tell(&what, processes) {
+            None => return Ok(None),
+            Some(reason) if exact.is_none() => return Err(reason),
+            Some(_) => running.push(exe.as_str()),
+        }
     }
-    let alternatives = alternatives(exe.as_str(), &running);
+    let alternatives =
+        exact.map_or_else(|| running.iter().map(|path| in_case(path)).collect(), |one| vec![one]);
     let shown: Vec<String> = running.iter().map(|path| quote(path)).collect();
     let body = format!(
         "  is_wanted() {{\n    case $1 in {}) return 0 ;; esac\n    return 1\n  }}\n{KILL}",
@@ -91,14 +97,13 @@ pub(super) fn kill(exe: &Pattern, context: &Context<'_>) -> Result<Option<Render
     Ok(Some(Rendered { commands, script: script(&body) }))
 }
 
-/// The pattern for the shell's `case`, which knows no difference between `*` and `**`: a literal, a
-/// literal followed by `/**`, or else exactly the executables that run now.
-fn alternatives(pattern: &str, running: &[&str]) -> Vec<String> {
+/// The pattern for the shell's `case`, which knows no difference between `*` and `**`: of a literal, or
+/// a literal followed by `/**`. For others exactly the executables that run now are meant.
+fn exact_alternative(pattern: &str) -> Option<String> {
     let literal = |text: &str| is_exact_path(text) && !text.contains(['*', '?', '[', '{', '\\']);
     match pattern.strip_suffix("/**") {
-        Some(directory) if literal(directory) => vec![format!("{}/*", in_case(directory))],
-        None if literal(pattern) => vec![in_case(pattern)],
-        _ => running.iter().map(|path| in_case(path)).collect(),
+        Some(directory) => literal(directory).then(|| format!("{}/*", in_case(directory))),
+        None => literal(pattern).then(|| in_case(pattern)),
     }
 }
 
