@@ -82,6 +82,8 @@ impl Look<'_> {
             .iter()
             .map(|(host, connection)| Surveyed { name: &host.name, connection })
             .collect();
+        let inventories: Vec<String> = arguments.inventory.iter().map(|file| format!(" -i {file}")).collect();
+        let again = format!("uproot {}{}", self.verb, inventories.concat());
         let outcomes = survey(
             &Survey {
                 access: self.access,
@@ -91,6 +93,7 @@ impl Look<'_> {
                 sink: &log,
                 cancel: &cancel,
                 keep_facts,
+                again: &again,
             },
             &hosts,
         )?;
@@ -98,7 +101,7 @@ impl Look<'_> {
         Ok((log, outcomes, gate))
     }
 
-    fn start(&self, arguments: &super::args::ConnectArguments) -> Start<'static> {
+    fn start(&self, arguments: &super::args::ConnectArguments) -> Start<'_> {
         let mut options = BTreeMap::new();
         options.insert("parallel".to_owned(), arguments.run.parallel.to_string());
         if !arguments.inventory.is_empty() {
@@ -112,13 +115,7 @@ impl Look<'_> {
                 entry(&host.name, connection, host.groups.iter().cloned().collect())
             });
         Start {
-            verb: if self.verb == "verify" {
-                "verify"
-            } else if self.verb == "plan" {
-                "plan"
-            } else {
-                "identify"
-            },
+            verb: self.verb,
             playbook: self.playbook.digest.clone(),
             plan: None,
             options,
