@@ -47,6 +47,8 @@ const HOST_KEYS: [&str; 6] = [
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// A host that does not even answer keep-alives for so long is gone.
 const DEAD: Duration = Duration::from_secs(60);
+/// OpenSSH allows ten sessions on a connection.
+const MOST_CLOSING: usize = 5;
 /// How long closing a channel may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -76,7 +78,7 @@ pub(super) fn connect(
         ready: timeouts.handshake,
         uid: None,
         closed: None,
-        closing: None,
+        closing: Vec::new(),
     })
 }
 
@@ -326,16 +328,21 @@ pub(super) struct Ssh {
     uid: Option<u32>,
     /// Why the session cannot be used any more.
     closed: Option<String>,
-    /// The last command's channel, its closing under way.
-    closing: Option<Channel>,
+    /// Channels of earlier commands, their closing under way: a child that goes on keeps one open.
+    closing: Vec<Channel>,
 }
 
 impl Ssh {
+    /// Closes what can be closed now; waits only when too many are left over, because a server
+    /// limits the sessions of a connection.
     fn finish_closing(&mut self, cancel: &Cancel) {
-        if let Some(mut channel) = self.closing.take() {
-            // A channel that does not close is left to the session's end: libssh2 keeps its data
-            // apart.
-            let _ = self.wire.until(Instant::now() + CLOSING, cancel, || channel.close());
+        self.closing.retain_mut(|channel| {
+            matches!(channel.close(), Err(error) if error.code() == ErrorCode::Session(code::EAGAIN))
+        });
+        while self.closing.len() >= MOST_CLOSING {
+            let mut oldest = self.closing.remove(0);
+            // One that still does not close is left to the end of the session.
+            let _ = self.wire.until(Instant::now() + CLOSING, cancel, || oldest.close());
         }
     }
 }
@@ -412,7 +419,7 @@ impl Reach for Ssh {
         let mut channel = channel.channel;
         // Sends what it can; the rest is done before the next command, or never needed.
         let _ = channel.close();
-        self.closing = Some(channel);
+        self.closing.push(channel);
     }
 
     fn abort(&mut self, channel: SshChannel, why: &str) {
@@ -462,7 +469,10 @@ impl ByteChannel for SshChannel {
         };
         match reader.read(into) {
             Ok(0) => Ok(Got::End),
-            Ok(count) => Ok(Got::Bytes(count)),
+            Ok(count) => {
+                self.heard = Instant::now();
+                Ok(Got::Bytes(count))
+            }
             Err(error) if would_block(&error) => Ok(Got::Nothing),
             Err(error) => Err(escape_line(&error.to_string())),
         }
@@ -485,18 +495,22 @@ impl ByteChannel for SshChannel {
     }
 
     fn wait(&mut self, until: Instant, cancel: &Cancel) -> Result<(), String> {
-        if self.wire.poll(until.min(self.next_keepalive), cancel)? {
-            self.heard = Instant::now();
-        }
-        let now = Instant::now();
-        if now >= self.heard + DEAD {
-            return Err(format!("keep-alives were not answered for {}", words(DEAD)));
-        }
-        if now >= self.next_keepalive {
+        loop {
+            let heard = self.wire.poll(until.min(self.next_keepalive), cancel)?;
+            let now = Instant::now();
+            if heard {
+                self.heard = now;
+            }
+            if now >= self.heard + DEAD {
+                return Err(format!("keep-alives were not answered for {}", words(DEAD)));
+            }
+            if heard || now < self.next_keepalive {
+                return Ok(());
+            }
             self.next_keepalive = now + KEEPALIVE;
             self.wire.session.keepalive_send().map_err(|error| escape_line(error.message()))?;
+            // Polled again before anybody reads: its answer must be seen here.
         }
-        Ok(())
     }
 
     fn ending(&mut self) -> String {
