@@ -194,10 +194,10 @@ impl Conversation {
             match self.out.seek_number(ready.as_bytes()) {
                 Number::None { before } => return self.noise_out.push(&before),
                 Number::Not { before } => self.noise_out.push(&before),
-                Number::Is { before, value } => {
+                Number::Is { before, digits } => {
                     self.noise_out.push(&before);
                     self.out_stage = OutStage::Begin;
-                    return self.ready(value.and_then(|value| u32::try_from(value).ok()));
+                    return self.ready(digits.parse().ok());
                 }
             }
         }
@@ -222,13 +222,18 @@ impl Conversation {
         loop {
             match self.out.seek_number(end.as_bytes()) {
                 Number::None { before } => return self.stdout.push(&before),
-                Number::Is { before, value: Some(value) } => {
+                Number::Is { before, digits } => {
                     self.stdout.push(&before);
+                    let Some(status) = digits.parse().ok().filter(|status| *status <= 255) else {
+                        self.stdout.push(end.as_bytes());
+                        self.stdout.push(digits.as_bytes());
+                        continue;
+                    };
                     self.out_stage = OutStage::Over;
-                    self.status = i32::try_from(value).ok();
+                    self.status = Some(status);
                     return self.complete_if_both();
                 }
-                Number::Not { before } | Number::Is { before, value: None } => self.stdout.push(&before),
+                Number::Not { before } => self.stdout.push(&before),
             }
         }
     }
@@ -320,7 +325,7 @@ enum Number {
     /// A mark with something else than digits after it; it is part of `before`.
     Not { before: Vec<u8> },
     /// A mark with digits, or none at all, up to the end of the line.
-    Is { before: Vec<u8>, value: Option<u64> },
+    Is { before: Vec<u8>, digits: String },
 }
 
 impl Seeker {
@@ -369,8 +374,7 @@ impl Seeker {
             Some(b'\n') if digits <= Self::DIGITS => {
                 let rest = self.held.split_off(digits);
                 let text = std::mem::replace(&mut self.held, rest);
-                let value = String::from_utf8_lossy(&text).parse().ok();
-                Number::Is { before, value }
+                Number::Is { before, digits: String::from_utf8_lossy(&text).into_owned() }
             }
             _ => {
                 before.extend_from_slice(mark);
