@@ -17,7 +17,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use uproot::journal::{self, Defect, JournalError, Writer};
 use uproot::model::event::{HostEntry, OutputRef, Phase, StepResult};
 use uproot::model::{
