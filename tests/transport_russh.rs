@@ -10,8 +10,8 @@ use transport_lab::*;
 use uproot::inventory::{BecomeMethod, ConnectionKind};
 use uproot::model::{Cancel, Secret};
 use uproot::transport::{
-    Become, Credentials, KnownHosts, Limits, StreamEnd, Target, Timeouts, TransportError, TransportErrorKind,
-    connect,
+    Become, BecomeResult, Credentials, KnownHosts, Limits, StreamEnd, Target, Timeouts, TransportError,
+    TransportErrorKind, connect,
 };
 
 fn failure(target: &Target, credentials: &Credentials, timeouts: &Timeouts) -> TransportError {
@@ -159,11 +159,13 @@ fn a_host_that_starts_no_sh_is_quoted() {
         let error = ask_with(&mut session, "id", None, limits(), &Cancel::new().unwrap()).unwrap_err();
         assert_eq!(error.kind, TransportErrorKind::Lost, "{error}");
         assert!(error.message.contains("no `sh` was started") && error.message.contains(said), "{error}");
-        // With root asked for it is the same fault, not a refusal of sudo's.
+        // With root asked for, what the host said is told as well.
         let mut session = odd.connect();
         let wish = Become { method: BecomeMethod::Sudo, password: None };
         let answer = ask_with(&mut session, "id", Some(&wish), limits(), &Cancel::new().unwrap()).unwrap();
         assert!(matches!(answer.end, StreamEnd::NoMarker { .. }), "{answer:?}");
+        let BecomeResult::Failed { reason } = &answer.become_result else { panic!("{answer:?}") };
+        assert!(reason.contains(said), "{reason}");
     }
 }
 

@@ -273,9 +273,10 @@ impl Conversation {
         self.questions += 1;
         if self.password.is_none() {
             self.refuse(Refusal::NoPassword);
-        } else if self.questions > 1 || self.password_sent {
+        } else if self.questions > 1 {
             self.refuse(Refusal::AskedAgain);
         } else {
+            // One that was sent unasked already waits for this very question.
             self.send_password();
         }
     }
@@ -389,7 +390,17 @@ impl Seeker {
 }
 
 fn find(bytes: &[u8], mark: &[u8]) -> Option<usize> {
-    bytes.windows(mark.len()).position(|window| window == mark)
+    let first = mark.first()?;
+    let mut from = 0;
+    // A search for one byte is several times faster than a comparison at each place.
+    while let Some(next) = bytes.get(from..)?.iter().position(|byte| byte == first) {
+        from += next;
+        if bytes.get(from..)?.starts_with(mark) {
+            return Some(from);
+        }
+        from += 1;
+    }
+    None
 }
 
 /// How many bytes at the end of `bytes` are the start of `mark`.
