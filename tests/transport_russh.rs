@@ -239,9 +239,14 @@ fn a_password_opens_where_the_server_takes_one() {
 
 #[test]
 fn the_password_answers_a_single_question_only() {
-    let odd = Odd::start_with(Behaviour::Shell, Door::TwoQuestions);
-    let error = failure(&target(odd.at, "lab"), &with_password(odd.known_hosts(), WORD), &timeouts());
+    use std::sync::atomic::Ordering;
+    let two = Odd::start_with(Behaviour::Shell, Door::TwoQuestions);
+    let error = failure(&target(two.at, "lab"), &with_password(two.known_hosts(), WORD), &timeouts());
     assert_eq!(error.kind, TransportErrorKind::Authentication, "{error}");
+    assert_eq!(two.answered.load(Ordering::SeqCst), 0);
+    let one = Odd::start_with(Behaviour::Shell, Door::KeyboardInteractive);
+    failure(&target(one.at, "lab"), &with_password(one.known_hosts(), "wrong-word"), &timeouts());
+    assert_eq!(one.answered.load(Ordering::SeqCst), 1, "a wrong password is tried once");
 }
 
 #[test]
