@@ -9,8 +9,11 @@ use lab::Lab;
 /// The `uproot …` lines of the README, without their comments, in order.
 fn commands() -> Vec<Vec<String>> {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let code = readme.lines().filter(|line| line.starts_with("uproot "));
-    code.map(|line| line.split('#').next().unwrap().split_whitespace().skip(1).map(str::to_owned).collect()).collect()
+    // Blocks of shell: every other piece between fences that begins with the word.
+    let blocks = readme.split("```").filter_map(|block| block.strip_prefix("sh\n"));
+    let code = blocks.flat_map(str::lines).filter(|line| line.starts_with("uproot "));
+    code.map(|line| line.split('#').next().unwrap().split_whitespace().skip(1).map(str::to_owned).collect())
+        .collect()
 }
 
 #[test]
@@ -22,13 +25,7 @@ fn the_first_run_of_the_readme_works_as_written() {
     let _ = lab.inventory_file([&web]);
     std::fs::create_dir_all(lab.dir().join("home/.ssh")).unwrap();
     std::fs::copy(lab.known_hosts(), lab.dir().join("home/.ssh/known_hosts")).unwrap();
-    let expected = [
-        ("inventory check", 0),
-        ("identify", 1),
-        ("plan", 0),
-        ("apply", 0),
-        ("verify", 0),
-    ];
+    let expected = [("inventory check", 0), ("identify", 1), ("plan", 0), ("apply", 0), ("verify", 0)];
     let commands = commands();
     assert_eq!(commands.len(), expected.len(), "{commands:?}");
     for (arguments, (verb, code)) in commands.iter().zip(expected) {
