@@ -75,7 +75,9 @@ impl Story<'_> {
         }
         let code = uproot::cli::run(arguments);
         if code != expected {
-            return Err(format!("`uproot {shown}` ended with {}, not {}", code.code(), expected.code()).into());
+            return Err(
+                format!("`uproot {shown}` ended with {}, not {}", code.code(), expected.code()).into()
+            );
         }
         Ok(())
     }
@@ -97,7 +99,8 @@ impl Story<'_> {
         arguments.extend([file.clone().into(), "--runs".into(), self.dir.join("runs").into()]);
         uproot::cli::run(arguments);
         let report: serde_json::Value = serde_json::from_slice(&std::fs::read(file)?)?;
-        let hosts = report.get("hosts").and_then(serde_json::Value::as_array).ok_or("no hosts in the report")?;
+        let hosts =
+            report.get("hosts").and_then(serde_json::Value::as_array).ok_or("no hosts in the report")?;
         for role in &ROLES {
             let told = hosts.iter().find(|host| host.get("host").is_some_and(|name| name == role.name));
             let state = told.and_then(|host| host.get("state")).and_then(serde_json::Value::as_str);

@@ -66,11 +66,7 @@ struct Door {
 impl Handler for Door {
     type Error = russh::Error;
 
-    async fn auth_publickey(
-        &mut self,
-        user: &str,
-        key: VerifiedPublicKey<'_>,
-    ) -> Result<Auth, Self::Error> {
+    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
         let right = user == "root" && key.public_key.key_data() == self.client.key_data();
         Ok(if right { Auth::Accept } else { Auth::reject() })
     }
@@ -138,9 +134,7 @@ async fn answer(
     feeding.abort();
     match (status.code(), status.signal()) {
         (Some(code), _) => handle.exit_status_request(id, code.unsigned_abs()).await,
-        (None, _) => {
-            handle.exit_signal_request(id, Sig::KILL, false, String::new(), String::new()).await
-        }
+        (None, _) => handle.exit_signal_request(id, Sig::KILL, false, String::new(), String::new()).await,
     }
     .map_err(|()| "the client is gone".into())
 }
