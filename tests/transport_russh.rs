@@ -10,8 +10,8 @@ use transport_lab::*;
 use uproot::inventory::{BecomeMethod, ConnectionKind};
 use uproot::model::{Cancel, Secret};
 use uproot::transport::{
-    Become, Credentials, KnownHosts, Limits, StreamEnd, Target, Timeouts, TransportError, TransportErrorKind,
-    connect,
+    Become, BecomeResult, Credentials, KnownHosts, Limits, StreamEnd, Target, Timeouts, TransportError,
+    TransportErrorKind, connect,
 };
 
 fn failure(target: &Target, credentials: &Credentials, timeouts: &Timeouts) -> TransportError {
@@ -159,11 +159,13 @@ fn a_host_that_starts_no_sh_is_quoted() {
         let error = ask_with(&mut session, "id", None, limits(), &Cancel::new().unwrap()).unwrap_err();
         assert_eq!(error.kind, TransportErrorKind::Lost, "{error}");
         assert!(error.message.contains("no `sh` was started") && error.message.contains(said), "{error}");
-        // With root asked for it is the same fault, not a refusal of sudo's.
+        // With root asked for, what the host said is told as well.
         let mut session = odd.connect();
         let wish = Become { method: BecomeMethod::Sudo, password: None };
         let answer = ask_with(&mut session, "id", Some(&wish), limits(), &Cancel::new().unwrap()).unwrap();
         assert!(matches!(answer.end, StreamEnd::NoMarker { .. }), "{answer:?}");
+        let BecomeResult::Failed { reason } = &answer.become_result else { panic!("{answer:?}") };
+        assert!(reason.contains(said), "{reason}");
     }
 }
 
@@ -237,9 +239,14 @@ fn a_password_opens_where_the_server_takes_one() {
 
 #[test]
 fn the_password_answers_a_single_question_only() {
-    let odd = Odd::start_with(Behaviour::Shell, Door::TwoQuestions);
-    let error = failure(&target(odd.at, "lab"), &with_password(odd.known_hosts(), WORD), &timeouts());
+    use std::sync::atomic::Ordering;
+    let two = Odd::start_with(Behaviour::Shell, Door::TwoQuestions);
+    let error = failure(&target(two.at, "lab"), &with_password(two.known_hosts(), WORD), &timeouts());
     assert_eq!(error.kind, TransportErrorKind::Authentication, "{error}");
+    assert_eq!(two.answered.load(Ordering::SeqCst), 0);
+    let one = Odd::start_with(Behaviour::Shell, Door::KeyboardInteractive);
+    failure(&target(one.at, "lab"), &with_password(one.known_hosts(), "wrong-word"), &timeouts());
+    assert_eq!(one.answered.load(Ordering::SeqCst), 1, "a wrong password is tried once");
 }
 
 #[test]

@@ -43,7 +43,11 @@ pub fn collect(
     let mut become_failed = None;
     if let BecomeResult::Failed { reason } = &answer.become_result {
         become_failed = Some(reason.clone());
-        (nonce, answer) = ask(None)?;
+        let first = format!("becoming root had failed: {reason}");
+        (nonce, answer) = ask(None).map_err(|error| TransportError {
+            message: format!("{}; before that, {first}", error.message),
+            ..error
+        })?;
     }
     let mut facts = parse(host, questions, &nonce, &answer, host_key, Timestamp::now());
     if become_failed.is_some() {

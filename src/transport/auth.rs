@@ -1,7 +1,7 @@
 //! Logging in: keys first, then the password, and a message that says what was tried.
 
 use super::keys::{AgentKey, KeyFile, Offer};
-use super::ssh::{Halt, Wire, code};
+use super::wire::{Halt, Wire, code};
 use super::{Credentials, Target, TransportError, TransportErrorKind};
 use crate::model::Cancel;
 use crate::model::output::escape_line;

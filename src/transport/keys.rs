@@ -5,7 +5,7 @@
 //! counts every key it is offered.
 
 use super::known_hosts::key_type;
-use super::ssh::code;
+use super::wire::code;
 use super::{TransportError, TransportErrorKind};
 use crate::model::Secret;
 use base64::Engine as _;

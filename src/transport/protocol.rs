@@ -8,6 +8,7 @@
 
 use super::reader::{Nonces, framed};
 use crate::model::{BoundedOutput, Secret};
+use zeroize::Zeroize as _;
 
 /// Kept of what comes before the script's own output: banners, sudo's reasons.
 const NOISE: usize = 4096;
@@ -36,8 +37,7 @@ pub(super) enum Refusal {
     NotRoot,
 }
 
-/// One script's conversation.
-#[derive(Debug)]
+/// One script's conversation. Holds secrets, so it cannot be printed; they are wiped once sent.
 pub(super) struct Conversation {
     nonces: Nonces,
     script: String,
@@ -129,12 +129,16 @@ impl Conversation {
 
     /// Notes that the first `count` bytes of the pending input went out.
     pub(super) fn sent(&mut self, count: usize) {
-        self.input.drain(..count.min(self.input.len()));
+        let count = count.min(self.input.len());
+        if let Some(sent) = self.input.get_mut(..count) {
+            sent.zeroize();
+        }
+        self.input.drain(..count);
     }
 
     /// Notes that the host reads no more.
     pub(super) fn input_refused(&mut self) {
-        self.input.clear();
+        self.input.zeroize();
     }
 
     /// Whether the input is to be closed once nothing is pending.
@@ -160,7 +164,7 @@ impl Conversation {
 
     fn refuse(&mut self, refusal: Refusal) {
         self.phase = Phase::Refused(refusal);
-        self.input.clear();
+        self.input.zeroize();
         self.input_complete = true;
     }
 
@@ -214,7 +218,7 @@ impl Conversation {
         self.phase = Phase::Running;
         self.input.extend_from_slice(framed(&self.nonces, &self.script).as_bytes());
         self.input_complete = true;
-        self.script.clear();
+        self.script.zeroize();
     }
 
     fn seek_end(&mut self) {
@@ -269,9 +273,10 @@ impl Conversation {
         self.questions += 1;
         if self.password.is_none() {
             self.refuse(Refusal::NoPassword);
-        } else if self.questions > 1 || self.password_sent {
+        } else if self.questions > 1 {
             self.refuse(Refusal::AskedAgain);
         } else {
+            // One that was sent unasked already waits for this very question.
             self.send_password();
         }
     }
@@ -385,7 +390,17 @@ impl Seeker {
 }
 
 fn find(bytes: &[u8], mark: &[u8]) -> Option<usize> {
-    bytes.windows(mark.len()).position(|window| window == mark)
+    let first = mark.first()?;
+    let mut from = 0;
+    // A search for one byte is several times faster than a comparison at each place.
+    while let Some(next) = bytes.get(from..)?.iter().position(|byte| byte == first) {
+        from += next;
+        if bytes.get(from..)?.starts_with(mark) {
+            return Some(from);
+        }
+        from += 1;
+    }
+    None
 }
 
 /// How many bytes at the end of `bytes` are the start of `mark`.

@@ -236,7 +236,8 @@ fn not_begun(
         ),
         Stop::Deadline(why) => error(TransportErrorKind::TimedOut, format!("{label}: {why}")),
         Stop::Complete | Stop::Ended(_) | Stop::NotReady if want_root && subject.access != Access::Plain => {
-            let (_, said) = talk.noise();
+            let (out, err) = talk.noise();
+            let said = if err.trim().is_empty() { out } else { err };
             let timed_out = stop == Stop::NotReady && *talk.phase() == Phase::Waiting;
             Ok(refused(failure(talk, subject, &said, timed_out)))
         }

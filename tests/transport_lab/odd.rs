@@ -63,7 +63,10 @@ pub const WORD: &str = "open sesame";
 pub struct Odd {
     pub at: SocketAddr,
     pub dir: tempfile::TempDir,
+    /// How often a key was offered.
     pub offers: Arc<AtomicU32>,
+    /// How often a question got an answer that is not empty.
+    pub answered: Arc<AtomicU32>,
     _runtime: tokio::runtime::Runtime,
 }
 
@@ -99,6 +102,8 @@ impl Odd {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let offers = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&offers);
+        let answered = Arc::new(AtomicU32::new(0));
+        let counted_too = Arc::clone(&answered);
         let listener = runtime.block_on(tokio::net::TcpListener::bind(at)).unwrap();
         runtime.spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
@@ -109,6 +114,7 @@ impl Odd {
                     inputs: HashMap::new(),
                     cut: Arc::new(Mutex::new(Some(cut))),
                     offers: Arc::clone(&counted),
+                    answered: Arc::clone(&counted_too),
                 };
                 let config = Arc::clone(&config);
                 tokio::spawn(async move {
@@ -127,7 +133,7 @@ impl Odd {
                 });
             }
         });
-        Self { at, dir, offers, _runtime: runtime }
+        Self { at, dir, offers, answered, _runtime: runtime }
     }
 
     pub fn known_hosts(&self) -> KnownHosts {
@@ -150,6 +156,7 @@ struct Host {
     inputs: HashMap<ChannelId, UnboundedSender<Vec<u8>>>,
     cut: Arc<Mutex<Option<oneshot::Sender<()>>>>,
     offers: Arc<AtomicU32>,
+    answered: Arc<AtomicU32>,
 }
 
 impl Handler for Host {
@@ -193,10 +200,9 @@ impl Handler for Host {
             return Ok(Auth::Partial { name: "".into(), instructions: "".into(), prompts: prompts.into() });
         };
         let answers: Vec<Vec<u8>> = response.map(|answer| answer.to_vec()).collect();
-        assert!(
-            questions == 1 || answers.iter().all(Vec::is_empty),
-            "the password went to an unclear question"
-        );
+        if answers.iter().any(|answer| !answer.is_empty()) {
+            self.answered.fetch_add(1, Ordering::SeqCst);
+        }
         Ok(if answers == [WORD.as_bytes().to_vec()] { Auth::Accept } else { Auth::reject() })
     }
 
