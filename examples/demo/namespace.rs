@@ -41,6 +41,7 @@ impl Namespace {
             .arg(dir)
             .args([name, broken])
             .args(products)
+            .env_clear()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

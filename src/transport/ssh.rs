@@ -143,6 +143,7 @@ impl Reach for Ssh {
                 wire: self.wire.clone(),
                 heard: Instant::now(),
                 next_keepalive: Instant::now() + KEEPALIVE,
+                unread: (0, false),
             }),
             Err(halt) => {
                 self.closed = Some(halt.words());
@@ -196,6 +197,8 @@ pub(super) struct SshChannel {
     wire: Wire,
     heard: Instant,
     next_keepalive: Instant,
+    /// What libssh2 held for this channel, and whether its input had ended, when that was last asked.
+    unread: (u32, bool),
 }
 
 fn would_block(error: &std::io::Error) -> bool {
@@ -217,6 +220,13 @@ impl ByteChannel for SshChannel {
             Err(error) if would_block(&error) => Ok(Got::Nothing),
             Err(error) => Err(escape_line(&error.to_string())),
         }
+    }
+
+    fn has_unread(&mut self) -> bool {
+        let before =
+            std::mem::replace(&mut self.unread, (self.channel.read_window().available, self.channel.eof()));
+        // The same as before is what nobody reads: data of a kind that is neither output.
+        self.unread != before && self.unread != (0, false)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<Option<usize>, String> {

@@ -290,3 +290,59 @@ fn last_words_are_short_and_safe() {
     assert_eq!(tail("\x07x"), "\\x07x");
     assert!(tail(&"é".repeat(5000)).chars().count() <= 400);
 }
+
+/// A link shared by both streams: what came for one is taken in while the other is read.
+struct SharedLink {
+    nonces: Nonces,
+    came: bool,
+    out: VecDeque<u8>,
+}
+
+impl ByteChannel for SharedLink {
+    fn read(&mut self, stream: Stream, into: &mut [u8]) -> Result<Got, String> {
+        if stream == Stream::Err && !self.came {
+            self.came = true;
+            self.out.extend(format!("{}0\n", self.nonces.ready()).bytes());
+        }
+        if stream == Stream::Out
+            && let Some(byte) = self.out.pop_front()
+        {
+            into[0] = byte;
+            return Ok(Got::Bytes(1));
+        }
+        Ok(Got::Nothing)
+    }
+
+    fn write(&mut self, _: &[u8]) -> Result<Option<usize>, String> {
+        Err("the script was sent".to_owned())
+    }
+
+    fn close_input(&mut self) -> Result<bool, String> {
+        Ok(true)
+    }
+
+    fn has_unread(&mut self) -> bool {
+        !self.out.is_empty()
+    }
+
+    fn wait(&mut self, _: Instant, _: &Cancel) -> Result<(), String> {
+        Err("it waited for the host, which waits for the script".to_owned())
+    }
+
+    fn ending(&mut self) -> String {
+        String::new()
+    }
+}
+
+#[test]
+fn what_was_taken_in_with_the_other_stream_is_not_waited_for() {
+    let nonces = Nonces::random();
+    let mut channel = SharedLink { nonces: nonces.clone(), came: false, out: VecDeque::new() };
+    let mut talk = Conversation::new(nonces, ":", false, None, 1000);
+    let started = Instant::now();
+    let deadline = started + Duration::from_secs(5);
+    let clock = Clock { started, deadline, ready_by: deadline };
+    let limits = Limits { deadline: Duration::from_secs(5), idle: None, keep: 1000, receive: 1000 };
+    let stop = Pump::new(&mut channel, &mut talk, limits, clock).pump(&Cancel::new().unwrap());
+    assert_eq!(stop, Stop::Lost("the script was sent".to_owned()));
+}
