@@ -142,14 +142,13 @@ async fn answer(
 /// Passes what the client sends to the command, up to the client's end of input.
 async fn feed(mut input: Channel<Msg>, mut stdin: tokio::process::ChildStdin) {
     while let Some(message) = input.wait().await {
-        match message {
-            ChannelMsg::Data { data } => {
-                if stdin.write_all(&data).await.is_err() {
-                    return;
-                }
-            }
+        let data = match message {
+            ChannelMsg::Data { data } => data,
             ChannelMsg::Eof | ChannelMsg::Close => return,
-            _ => {}
+            _ => continue,
+        };
+        if stdin.write_all(&data).await.is_err() {
+            return;
         }
     }
 }
