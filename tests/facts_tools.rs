@@ -9,7 +9,8 @@ mod facts_support;
 use facts_support::{
     about, ask, assert_never_falsely_complete, everything, facts_of, is_complete, is_root, json, listings,
 };
-use std::os::unix::fs::symlink;
+use std::hash::{DefaultHasher, Hasher};
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use uproot::facts::{Facts, PendingReboot, Questions};
@@ -247,7 +248,7 @@ fn a_package_manager_that_cannot_be_asked_is_a_gap() {
     );
     assert_eq!(reason(&|host| host.write("lib/apk/db/installed", "")), "apk lists no package at all");
     assert!(reason(&|host| host.write("var/lib/dpkg/status", "")).contains("dpkg-query: not found"));
-    assert!(reason(&|host| host.write("var/lib/rpm/rpmdb.sqlite", "")).contains("rpm: not found"));
+    assert!(reason(&|host| host.write("var/lib/rpm/rpmdb.sqlite", "")).contains("rpm was not asked"));
     assert!(reason(&|host| host.write("var/lib/pacman/local/x/desc", "")).contains("pacman: not found"));
     // dpkg as a guest: an empty status file and an empty list are one answer.
     assert_eq!(
@@ -282,13 +283,28 @@ fn a_package_manager_that_cannot_be_asked_is_a_gap() {
         }),
         "dpkg: `dpkg-query` says: dpkg-query: error: parsing"
     );
+    // A database that is not the one which rpm would ask.
+    assert!(
+        reason(&|host| {
+            host.write("usr/share/rpm/Packages", "x");
+            host.replace_tool("rpm", "#!/bin/sh\nprintf '/var/lib/rpm\\n'\n");
+        })
+        .contains("rpm was not asked")
+    );
+    // Without a database rpm is not run, since it would make one.
+    assert_eq!(
+        reason(&|host| {
+            host.replace_tool("rpm", "#!/bin/sh\n[ \"$1\" = --eval ] || exit 9\nprintf '/root/.rpmdb\\n'\n");
+        }),
+        ""
+    );
     // rpm's warnings are none.
     for (says, expected) in
         [("warning: Found bdb", ""), ("error: rpmdb: damaged", "rpm: `rpm` says: error: rpmdb: damaged")]
     {
         let found = reason(&|host| {
             host.write("var/lib/rpm/Packages", "x");
-            host.replace_tool("rpm", &format!("{lists_one}printf '{says}\\n' >&2\n"));
+            host.replace_tool("rpm", &format!("#!/bin/sh\nif [ \"$1\" = --eval ]; then printf '/var/lib/rpm\\n'; exit; fi\n{lists_one}printf '{says}\\n' >&2\n"));
         });
         assert_eq!(found, expected);
     }
@@ -319,6 +335,40 @@ fn systemd_that_cannot_be_asked_does_not_say_inactive() {
 }
 
 #[test]
+fn an_alias_has_the_state_of_its_unit() {
+    let host = Host::new();
+    std::fs::create_dir_all(host.root().join("etc/systemd/system")).unwrap();
+    for (name, target) in [
+        ("alias", "/usr/lib/systemd/system/kesl.service"),
+        ("chain", "alias.service"),
+        ("linked", "/opt/kaspersky/linked.service"),
+        ("ring", "ring2.service"),
+        ("ring2", "ring.service"),
+    ] {
+        symlink(target, host.root().join(format!("etc/systemd/system/{name}.service"))).unwrap();
+    }
+    host.replace_tool("systemctl", "#!/bin/sh\nprintf 'kesl.service loaded active running x\\n'\n");
+    let active = |host: &Host| -> Vec<String> {
+        let services = host.facts(&questions()).services.items;
+        services.iter().map(|s| format!("{} {}", s.name, s.active.as_deref().unwrap_or("?"))).collect()
+    };
+    assert_eq!(
+        active(&host),
+        [
+            "alias active",
+            "chain active",
+            "kesl active",
+            "klnagent ?",
+            "linked inactive",
+            "ring inactive",
+            "ring2 inactive"
+        ]
+    );
+    host.remove("bin/ls");
+    assert!(active(&host).contains(&"alias ?".to_owned()));
+}
+
+#[test]
 fn masked_units_are_no_services() {
     let host = Host::new();
     std::fs::create_dir_all(host.root().join("etc/systemd/system")).unwrap();
@@ -328,6 +378,20 @@ fn masked_units_are_no_services() {
     let services = host.facts(&questions()).services;
     let names: Vec<&str> = services.items.iter().map(|service| service.name.as_str()).collect();
     assert_eq!(names, ["dangling", "kesl", "klnagent"]);
+}
+
+#[test]
+fn a_cron_table_behind_a_link_that_leads_nowhere_is_none() {
+    let host = Host::new();
+    symlink("/opt/none", host.root().join("etc/cron.d/dangling")).unwrap();
+    symlink("loop", host.root().join("etc/cron.d/loop")).unwrap();
+    let tasks = host.facts(&questions()).scheduled_tasks;
+    assert_eq!(tasks.items.len(), 3);
+    let reasons: Vec<&str> = tasks.gaps.iter().map(|gap| gap.reason.as_str()).collect();
+    assert!(
+        matches!(reasons.as_slice(), [one] if one.contains("cron.d/loop") && one.contains("symbolic links")),
+        "{reasons:?}"
+    );
 }
 
 #[test]
@@ -350,4 +414,71 @@ fn a_pending_reboot_is_told() {
     host.write("run/reboot-required", "");
     let told = host.facts(&questions()).pending_reboot;
     assert_eq!(told, PendingReboot::Yes("`/run/reboot-required` is there".to_owned()));
+}
+
+#[test]
+fn apk_and_pacman_are_read_in_their_own_forms() {
+    let host = Host::new();
+    host.write("lib/apk/db/installed", include_str!("facts/alpine-installed.txt"));
+    host.write("var/lib/pacman/local/ALPM_DB_VERSION", "9\n");
+    host.write("pacman-q.txt", include_str!("facts/pacman-q.txt"));
+    host.replace_tool("pacman", "#!/bin/sh\n[ \"$*\" = -Q ] || exit 99\nexec cat /pacman-q.txt\n");
+    let packages = host.facts(&questions()).packages;
+    assert_eq!(packages.gaps, []);
+    let told: Vec<String> = packages
+        .items
+        .iter()
+        .map(|p| format!("{} {} {} {}", p.manager, p.name, p.version, p.arch).trim_end().to_owned())
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "apk alpine-baselayout 3.4.3-r2 x86_64",
+            "apk musl 1.2.4_git20230717-r4 x86_64",
+            "pacman acl 2.3.2-1",
+            "pacman bash 5.2.026-2",
+            "pacman libarchive 3.7.4-1",
+            "pacman openssh 9.8p1-1",
+        ]
+    );
+}
+
+/// Every file and directory of a host with its mode, time of change and contents.
+fn snapshot(root: &Path, into: &mut Vec<String>) {
+    for entry in std::fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        let about = path.symlink_metadata().unwrap();
+        let mut line =
+            format!("{} {:o} {}.{}", path.display(), about.mode(), about.mtime(), about.mtime_nsec());
+        if about.is_file() {
+            let mut hasher = DefaultHasher::new();
+            hasher.write(&std::fs::read(&path).unwrap());
+            line.push_str(&format!(" {:x}", hasher.finish()));
+        }
+        into.push(line);
+        if about.is_dir() {
+            snapshot(&path, into);
+        }
+    }
+    into.sort();
+}
+
+#[test]
+fn asking_changes_nothing() {
+    let host = Host::new();
+    let before_and_after = |ask: &dyn Fn()| {
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        snapshot(&host.root(), &mut before);
+        ask();
+        snapshot(&host.root(), &mut after);
+        (before, after)
+    };
+    let (before, after) = before_and_after(&|| drop(host.facts(&questions())));
+    assert_eq!(before, after);
+    // The comparison notices what a probe that writes would leave.
+    let (before, after) = before_and_after(&|| {
+        let mut touch = enter(&host.root(), "exec chroot . /bin/busybox touch /x");
+        assert!(touch.status().unwrap().success());
+    });
+    assert_ne!(before, after);
 }

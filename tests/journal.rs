@@ -17,7 +17,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use uproot::journal::{self, Defect, JournalError, Writer};
 use uproot::model::event::{HostEntry, OutputRef, Phase, StepResult};
 use uproot::model::{
@@ -693,33 +693,5 @@ fn a_file_that_cannot_grow_is_told_and_leaves_whole_records() {
         assert_eq!(journal::read(&dir).unwrap().records.len(), accepted.parse::<usize>().unwrap() + 1);
         let records = accepted.parse::<usize>().unwrap() + 1;
         assert_eq!(journal::verify(&dir).unwrap().last(), Some(&Defect::Unfinished { records }));
-    }
-}
-
-/// Prints how fast records become durable on this disk: `cargo test --test journal -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn throughput() {
-    for (threads, blobs) in [(1, false), (8, false), (64, false), (8, true), (64, true)] {
-        let runs = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let writer = Writer::create(runs.path(), "r").unwrap();
-        let each = 4000 / threads;
-        let begin = Instant::now();
-        std::thread::scope(|scope| {
-            for thread in 0..threads {
-                let writer = &writer;
-                scope.spawn(move || {
-                    for number in 0..each {
-                        if blobs {
-                            writer.store(format!("{thread} {number}").repeat(2000).as_bytes()).unwrap();
-                        }
-                        writer.record(Some("a"), intent("kesl/1")).unwrap();
-                    }
-                });
-            }
-        });
-        let rate = (threads * each) as f64 / begin.elapsed().as_secs_f64();
-        writer.finish().unwrap();
-        println!("{threads} threads, blobs {blobs}: {rate:.0} durable records/s");
     }
 }

@@ -4,7 +4,7 @@ use super::Access;
 use crate::detect::{ProductRules, findings};
 use crate::facts::{Facts, Questions, collect, document};
 use crate::model::event::Phase;
-use crate::model::{Cancel, Event, EventSink, Finding, SinkError};
+use crate::model::{Cancel, Event, EventSink, Finding, HostState, SinkError};
 use crate::plan::PlannedConnection;
 use crate::transport::{Probing, TransportError, TransportErrorKind, pool};
 use crate::verify::{Verdict, observed};
@@ -55,6 +55,8 @@ pub struct Survey<'a> {
     pub cancel: &'a Cancel,
     /// Whether facts are kept in the outcome (a plan needs them).
     pub keep_facts: bool,
+    /// The beginning of a command that would look again, for remedies: `uproot identify -i hosts.yml`.
+    pub again: &'a str,
 }
 
 /// Looks at every host and records what was found.
@@ -65,7 +67,7 @@ pub fn survey(survey: &Survey<'_>, hosts: &[Surveyed<'_>]) -> Result<Vec<SurveyO
     let work = |host: &Surveyed<'_>| survey_host(survey, host);
     let on_panic = |host: &Surveyed<'_>, message: String| {
         let reason = format!("a defect of uproot ended the work on this host: {message}");
-        end_unreached(survey.sink, host.name, crate::model::HostState::Unknown, &reason, None)?;
+        end_unreached(survey.sink, host.name, HostState::Unknown, &reason, None)?;
         Ok(SurveyOutcome::Unreachable { reason, remedy: None })
     };
     pool::for_each(survey.parallel, hosts, survey.cancel, work, on_panic)
@@ -87,7 +89,7 @@ fn survey_host(survey: &Survey<'_>, host: &Surveyed<'_>) -> Result<SurveyOutcome
     match looked {
         Ok(facts) => {
             let found = findings(survey.products.iter().copied(), &facts);
-            let verdict = observed(&found, &facts);
+            let verdict = with_command(observed(&found, &facts), &facts, survey.again);
             record_look(sink, Phase::Before, &facts, &found)?;
             let ended = Event::HostEnded {
                 state: verdict.state,
@@ -100,17 +102,34 @@ fn survey_host(survey: &Survey<'_>, host: &Surveyed<'_>) -> Result<SurveyOutcome
         }
         Err(error) if error.kind == TransportErrorKind::Cancelled => Ok(SurveyOutcome::Cancelled),
         Err(error) => {
-            let state = crate::model::HostState::Unreachable;
+            let state = HostState::Unreachable;
             end_unreached(sink, host.name, state, &error.message, error.remedy.clone())?;
             Ok(SurveyOutcome::Unreachable { reason: error.message, remedy: error.remedy })
         }
     }
 }
 
+/// Makes a verdict's remedy, an option, the one command that would mend it; where becoming root was
+/// asked for and failed, that is told with whatever was found, since it stands in the way of the rest.
+fn with_command(verdict: Verdict, facts: &Facts, again: &str) -> Verdict {
+    let command = |option: &str| format!("{again} --limit {} {option}", facts.host);
+    let Some(failed) = &facts.privilege.become_failed else {
+        let remedy = verdict.remedy.map(|r| if r.starts_with("--") { command(&r) } else { r });
+        return Verdict { remedy, ..verdict };
+    };
+    let told = format!("cannot become root: {failed}");
+    let reason = match verdict.state {
+        HostState::Unknown => format!("{told}; {}", verdict.reason),
+        _ => format!("{}; {told}", verdict.reason),
+    };
+    let option = if failed.contains("password") { "--become --ask-become-pass" } else { "--become" };
+    Verdict { reason, remedy: Some(command(option)), ..verdict }
+}
+
 fn end_unreached(
     sink: &dyn EventSink,
     host: &str,
-    state: crate::model::HostState,
+    state: HostState,
     reason: &str,
     remedy: Option<String>,
 ) -> Result<(), SinkError> {

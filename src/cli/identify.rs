@@ -12,7 +12,7 @@ use crate::facts::{Facts, Questions, document};
 use crate::journal::{self, MemorySink};
 use crate::model::event::{HostEntry, Phase};
 use crate::model::{Cancel, Event, EventSink, ExitCode, HostState, Redactor};
-use crate::playbook::{self, Playbook};
+use crate::playbook::{self, Loaded, Playbook};
 use crate::report::Report;
 use crate::verify::observed;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use std::path::Path;
 
 /// Runs `identify` or `verify`.
 pub fn run(verb: &str, arguments: &IdentifyArguments) -> Result<ExitCode, CliError> {
-    let playbook = read_playbook(arguments.playbook.as_deref())?;
+    let playbook = read_playbook(arguments.playbook.as_deref())?.playbook;
     if let Some(directory) = &arguments.facts {
         return on_saved_facts(verb, &playbook, directory, arguments);
     }
@@ -43,13 +43,13 @@ pub fn run(verb: &str, arguments: &IdentifyArguments) -> Result<ExitCode, CliErr
 pub const NOT_DONE: &str = "the run was interrupted before this host was done";
 
 /// Reads a playbook, or the built-in catalogue, and tells its warnings.
-pub fn read_playbook(file: Option<&Path>) -> Result<Playbook, CliError> {
+pub fn read_playbook(file: Option<&Path>) -> Result<Loaded, CliError> {
     let loaded = match file {
         Some(file) => playbook::read(file)?,
         None => playbook::read_catalogue()?,
     };
     print_warnings(&loaded.diagnostics);
-    Ok(loaded.playbook)
+    Ok(loaded)
 }
 
 /// A look at every host of a fleet.
@@ -82,6 +82,8 @@ impl Look<'_> {
             .iter()
             .map(|(host, connection)| Surveyed { name: &host.name, connection })
             .collect();
+        let inventories: Vec<String> = arguments.inventory.iter().map(|file| format!(" -i {file}")).collect();
+        let again = format!("uproot {}{}", self.verb, inventories.concat());
         let outcomes = survey(
             &Survey {
                 access: self.access,
@@ -91,6 +93,7 @@ impl Look<'_> {
                 sink: &log,
                 cancel: &cancel,
                 keep_facts,
+                again: &again,
             },
             &hosts,
         )?;
@@ -98,7 +101,7 @@ impl Look<'_> {
         Ok((log, outcomes, gate))
     }
 
-    fn start(&self, arguments: &super::args::ConnectArguments) -> Start<'static> {
+    fn start(&self, arguments: &super::args::ConnectArguments) -> Start<'_> {
         let mut options = BTreeMap::new();
         options.insert("parallel".to_owned(), arguments.run.parallel.to_string());
         if !arguments.inventory.is_empty() {
@@ -112,13 +115,7 @@ impl Look<'_> {
                 entry(&host.name, connection, host.groups.iter().cloned().collect())
             });
         Start {
-            verb: if self.verb == "verify" {
-                "verify"
-            } else if self.verb == "plan" {
-                "plan"
-            } else {
-                "identify"
-            },
+            verb: self.verb,
             playbook: self.playbook.digest.clone(),
             plan: None,
             options,

@@ -12,7 +12,7 @@ use crate::inventory::{self, Inventory};
 use crate::journal;
 use crate::model::{Diagnostic, Diagnostics, ExitCode, HostState};
 use crate::plan::{self, HostInput, HostOutcome, Plan, PlanSettings};
-use crate::playbook::{Playbook, WaveHosts};
+use crate::playbook::{Loaded, Unobeyed, WaveHosts};
 use crate::report::Report;
 use jiff::Timestamp;
 use std::io::IsTerminal;
@@ -63,9 +63,10 @@ pub struct Made {
 
 /// Looks at every host and makes a plan.
 pub fn make(arguments: &MakePlanArguments) -> Result<Made, CliError> {
-    let playbook = read_playbook(arguments.playbook.as_deref())?;
+    let loaded = read_playbook(arguments.playbook.as_deref())?;
     let fleet = Fleet::read(&arguments.connect)?;
-    refuse_early(&playbook, &fleet.inventory, &arguments.allow)?;
+    refuse_early(&loaded, &fleet.inventory, &arguments.allow)?;
+    let playbook = loaded.playbook;
     let access = fleet.access(&arguments.connect)?;
     let look = Look { verb: "plan", playbook: &playbook, fleet: &fleet, access: &access };
     let (log, outcomes, gate) = look.at_all(&arguments.connect, true)?;
@@ -111,15 +112,9 @@ fn absolute(path: &Path) -> String {
 }
 
 /// Refuses what can be refused before any host is contacted.
-fn refuse_early(playbook: &Playbook, inventory: &Inventory, allowed: &[String]) -> Result<(), CliError> {
-    let mut list: Vec<Diagnostic> = playbook
-        .unobeyed
-        .iter()
-        .map(|unobeyed| {
-            Diagnostic::error(&unobeyed.place, format!("this version does not obey {}", unobeyed.what))
-                .with_help("take it out, or wait for a version that obeys it; nothing is silently ignored")
-        })
-        .collect();
+fn refuse_early(loaded: &Loaded, inventory: &Inventory, allowed: &[String]) -> Result<(), CliError> {
+    let playbook = &loaded.playbook;
+    let mut list: Vec<Diagnostic> = playbook.unobeyed.iter().map(Unobeyed::diagnostic).collect();
     for wave in &playbook.waves {
         let (WaveHosts::Pattern(pattern), Some(place)) = (&wave.hosts, &wave.place) else { continue };
         if let Err(wrong) = inventory::select(inventory, pattern) {
@@ -130,7 +125,7 @@ fn refuse_early(playbook: &Playbook, inventory: &Inventory, allowed: &[String]) 
         }
     }
     if !list.is_empty() {
-        return Err(Diagnostics { list, ..Diagnostics::default() }.into());
+        return Err(Diagnostics { list, sources: loaded.diagnostics.sources.clone() }.into());
     }
     let words: Vec<&str> = playbook.products.iter().filter_map(|product| product.opt_in.as_deref()).collect();
     match allowed.iter().find(|word| !words.contains(&word.as_str())) {

@@ -2,11 +2,12 @@
 
 use super::args::PlaybookVerb;
 use super::error::CliError;
+use super::fleet::print_warnings;
 use super::identify::read_playbook;
 use super::output::print_bytes;
 use crate::detect::{ProductRules, finding};
 use crate::facts::document;
-use crate::model::{Diagnostics, ExitCode, ProductState, Severity};
+use crate::model::{ExitCode, ProductState, Severity};
 use crate::playbook::{self, Playbook};
 use std::path::{Path, PathBuf};
 
@@ -29,13 +30,8 @@ fn check(file: Option<&Path>, strict: bool) -> Result<ExitCode, CliError> {
         Some(file) => playbook::read(file)?,
         None => playbook::read_catalogue()?,
     };
-    let mut list = loaded.diagnostics.list;
-    list.extend(playbook::lint(&loaded.playbook));
-    let warnings = list.iter().filter(|d| d.severity == Severity::Warning).count();
-    let diagnostics = Diagnostics { list, sources: loaded.diagnostics.sources };
-    if !diagnostics.list.is_empty() {
-        eprintln!("{}", diagnostics.render());
-    }
+    let warnings = loaded.diagnostics.list.iter().filter(|d| d.severity == Severity::Warning).count();
+    print_warnings(&loaded.diagnostics);
     let name = file.map_or_else(|| "built-in catalogue".to_owned(), |file| file.display().to_string());
     let products = loaded.playbook.products.len();
     print_bytes(format!("{name}: {products} product(s), no errors, {warnings} warning(s)\n").as_bytes())?;
@@ -43,7 +39,7 @@ fn check(file: Option<&Path>, strict: bool) -> Result<ExitCode, CliError> {
 }
 
 fn explain(product: Option<&str>, file: Option<&Path>) -> Result<ExitCode, CliError> {
-    let playbook = read_playbook(file)?;
+    let playbook = read_playbook(file)?.playbook;
     let text = match product {
         None => list(&playbook),
         Some(id) => match playbook.product(id) {
@@ -70,7 +66,7 @@ fn list(playbook: &Playbook) -> String {
 
 /// Evaluates each `PRODUCT.RESULT[.NOTE].json` of a directory (and below) and compares.
 fn test(directory: &Path, file: Option<&Path>) -> Result<ExitCode, CliError> {
-    let playbook = read_playbook(file)?;
+    let playbook = read_playbook(file)?.playbook;
     let (mut text, mut passed, mut failed) = (String::new(), 0, 0);
     for path in documents(directory).map_err(CliError::System)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -13,7 +13,7 @@ fn asked<'f, T>(
     answers: &'f BTreeMap<String, Listing<T>>,
     pattern: &Pattern,
 ) -> Result<&'f Listing<T>, Outcome> {
-    if pattern.check().is_err() {
+    if pattern.is_glob() && pattern.check().is_err() {
         return Err(invalid_pattern(pattern.as_str(), true));
     }
     answers.get(pattern.as_str()).ok_or_else(|| {
@@ -117,7 +117,7 @@ pub(super) fn file_contains(path: &Pattern, pattern: &TextPattern, facts: &Facts
 }
 
 /// Whether a line of the file matches. What was cut off may hold one, and so may a text in an
-/// encoding of two bytes a character, of which only fragments are legible.
+/// encoding of two bytes a character, which is legible in fragments only.
 fn has_line(test: &LineTest, file: &FileText) -> Truth {
     let mut truth = Truth::False;
     for line in lines_of(&file.text, file.truncated) {
@@ -126,7 +126,7 @@ fn has_line(test: &LineTest, file: &FileText) -> Truth {
             return truth;
         }
     }
-    let two_bytes = file.text.starts_with("\u{fffd}\u{fffd}") && file.text.contains('\0');
+    let two_bytes = file.text.chars().take(4).any(|c| c == '\0');
     if file.truncated || two_bytes { Truth::Unknown } else { truth }
 }
 

@@ -23,7 +23,7 @@ fn found(products: &[(Rule, Option<Rule>)], facts: &Facts) -> Vec<Finding> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
     fn learning_more_never_flips_the_answer_of_a_check((check, more, less) in check_of_host_known_less()) {
@@ -33,7 +33,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
     #[test]
     fn learning_more_never_flips_a_known_answer(rule in rule(), (more, less) in host_known_less()) {

@@ -181,6 +181,9 @@ fn process_names_are_compared_as_far_as_linux_keeps_them() {
         ("k*-supervisord", "kesl-supervisor", Some("/usr/bin/python3"), Unknown),
         ("k*-supervisord", "kesl-supervise", None, False),
         ("a*-supervisord", "kesl-supervisor", None, False),
+        ("k*-supervisord", "kesl-\u{fffd}", None, Unknown),
+        ("kesl-supervisord", "kesl-s\u{fffd}", None, Unknown),
+        ("kesl-supervisord", "a\u{fffd}", None, False),
         ("{kesl,klnagent}", "kesl-supervisor", None, False),
     ];
     for (name, comm, exe, truth) in cases {
@@ -226,6 +229,9 @@ fn paths() {
     for (owner, asked, truth) in owners {
         assert_eq!(ask_one(check(None, Some(asked)), &host(owner)).truth, truth, "{owner} asked for {asked}");
     }
+    let mut lossy = host("998");
+    lossy.users.items = vec![account("root", 0), account("kl\u{fffd}ser", 998)];
+    assert_eq!(ask_one(check(None, Some("kluser")), &lossy).truth, Unknown, "a user's name was not read");
     let unasked = ask_one(check(None, None), &clean_host());
     assert_eq!(unasked.reason.as_deref(), Some("`/opt/kaspersky/*` was not asked"));
     assert_eq!(unasked.truth, Unknown);
@@ -246,6 +252,7 @@ fn lines_in_files() {
         (complete(vec![file("/etc/k", "a\n", true)]), Unknown),
         (complete(vec![file("/etc/k", "kesl=\u{fffd}", false)]), Unknown),
         (complete(vec![file("/etc/k", "\u{fffd}\u{fffd}k\0e\0s\0l\0\n\0k\0", false)]), Unknown),
+        (complete(vec![file("/etc/k", "k\x00e\x00s\x00l\x00=\x001\x00", false)]), Unknown),
         (complete(vec![]), False),
         (gappy(vec![]), Unknown),
     ];

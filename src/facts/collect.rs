@@ -43,11 +43,118 @@ pub fn collect(
     let mut become_failed = None;
     if let BecomeResult::Failed { reason } = &answer.become_result {
         become_failed = Some(reason.clone());
-        (nonce, answer) = ask(None)?;
+        let first = format!("becoming root had failed: {reason}");
+        (nonce, answer) = ask(None).map_err(|error| TransportError {
+            message: format!("{}; before that, {first}", error.message),
+            ..error
+        })?;
     }
     let mut facts = parse(host, questions, &nonce, &answer, host_key, Timestamp::now());
     if become_failed.is_some() {
         facts.privilege.become_failed = become_failed;
     }
     Ok(facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::BecomeMethod;
+    use crate::model::BoundedOutput;
+    use crate::transport::{Backend, StreamEnd, TransportErrorKind};
+    use std::sync::{Arc, Mutex};
+
+    /// Answers by the shell of this machine; becoming root works or does not.
+    struct Fake {
+        banner: &'static str,
+        become_result: Result<(), &'static str>,
+        /// For each exec: whether root was asked for.
+        execs: Arc<Mutex<Vec<bool>>>,
+    }
+
+    impl Backend for Fake {
+        fn run(
+            &mut self,
+            script: &str,
+            become_root: Option<&Become>,
+            limits: Limits,
+            cancel: &Cancel,
+        ) -> Result<Answer, TransportError> {
+            self.execs.lock().unwrap().push(become_root.is_some());
+            if cancel.is_cancelled() {
+                let message = "cancelled".to_owned();
+                return Err(TransportError { kind: TransportErrorKind::Cancelled, message, remedy: None });
+            }
+            let mut stdout = BoundedOutput::with_limit(limits.keep);
+            let become_result = match (become_root, self.become_result) {
+                (None, _) => BecomeResult::NotAsked,
+                (Some(_), Ok(())) => BecomeResult::Root,
+                (Some(_), Err(reason)) => BecomeResult::Failed { reason: reason.to_owned() },
+            };
+            if !matches!(become_result, BecomeResult::Failed { .. }) {
+                stdout.push(&std::process::Command::new("sh").args(["-c", script]).output().unwrap().stdout);
+            }
+            let stderr = BoundedOutput::with_limit(limits.keep);
+            Ok(Answer { stdout, stderr, end: StreamEnd::Complete { status: 0 }, become_result })
+        }
+
+        fn host_key(&self) -> Option<String> {
+            Some("SHA256:x".to_owned())
+        }
+
+        fn banner(&self) -> String {
+            self.banner.to_owned()
+        }
+    }
+
+    fn collected(
+        banner: &'static str,
+        become_result: Result<(), &'static str>,
+        cancel: &Cancel,
+    ) -> (Result<Facts, TransportError>, Vec<bool>) {
+        let execs = Arc::default();
+        let mut session = Probing::new(Box::new(Fake { banner, become_result, execs: Arc::clone(&execs) }));
+        let root = Become { method: BecomeMethod::Sudo, password: None };
+        let questions = Questions { paths: ["/etc".to_owned()].into(), ..Questions::default() };
+        let facts = collect(&mut session, "h", &questions, Some(&root), &Timeouts::default(), cancel);
+        let execs = execs.lock().unwrap().clone();
+        (facts, execs)
+    }
+
+    #[test]
+    fn one_exec_tells_everything() {
+        let (facts, execs) = collected("SSH-2.0-OpenSSH_9.2", Ok(()), &Cancel::new().unwrap());
+        let facts = facts.unwrap();
+        assert_eq!(execs, [true]);
+        assert!(facts.paths["/etc"].is_complete());
+        assert_eq!(facts.identity.host_key.as_deref(), Some("SHA256:x"));
+        assert_eq!(facts.privilege.become_failed, None);
+    }
+
+    #[test]
+    fn where_becoming_root_fails_an_ordinary_user_asks() {
+        let (facts, execs) =
+            collected("SSH-2.0-OpenSSH_9.2", Err("ivan may not run sudo"), &Cancel::new().unwrap());
+        let facts = facts.unwrap();
+        assert_eq!(execs, [true, false]);
+        assert_eq!(facts.privilege.become_failed.as_deref(), Some("ivan may not run sudo"));
+        assert!(facts.paths["/etc"].is_complete());
+    }
+
+    #[test]
+    fn windows_is_sent_nothing() {
+        let (facts, execs) = collected("SSH-2.0-OpenSSH_for_Windows_9.5", Ok(()), &Cancel::new().unwrap());
+        let facts = facts.unwrap();
+        assert_eq!((facts.platform, execs.len()), (None, 0));
+        assert!(facts.paths["/etc"].gaps[0].reason.contains("Windows"));
+        assert!(!facts.mounts.is_complete());
+    }
+
+    #[test]
+    fn what_the_connection_says_is_passed_on() {
+        let cancel = Cancel::new().unwrap();
+        cancel.cancel();
+        let (facts, _) = collected("", Ok(()), &cancel);
+        assert_eq!(facts.unwrap_err().kind, TransportErrorKind::Cancelled);
+    }
 }

@@ -8,6 +8,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// Reads the section `kernel_modules`.
 pub(super) fn modules(section: &Section<'_>, asker: Asker) -> Listing<KernelModule> {
     let mut builder = Builder::new(section, asker);
+    if section.value("not_modular").is_some() {
+        return builder.finish(|module: &KernelModule| module.name.clone());
+    }
     match section.runs("modules").next() {
         Some(run) => {
             run.failure("sed").into_iter().for_each(|failure| builder.gap(failure));

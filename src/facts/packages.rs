@@ -22,8 +22,14 @@ pub(super) fn parse(section: &Section<'_>, asker: Asker) -> Listing<Package> {
         let is_here = section
             .marks("database")
             .any(|mark| split_once(mark.rest, b" ").is_some_and(|(name, _)| name == manager.as_bytes()));
-        let Some(run) = section.runs(manager).next().filter(|_| is_here) else { continue };
+        if !is_here {
+            continue;
+        }
         is_any = true;
+        let Some(run) = section.runs(manager).next() else {
+            builder.gap(format!("{manager} was not asked, though its database is there"));
+            continue;
+        };
         let before = builder.items().len();
         read(&mut builder, manager, &run);
         match failure(manager, program, &run) {

@@ -64,6 +64,9 @@ pub(super) fn parse(
 impl<'a> Seen<'a> {
     fn read(section: &Section<'a>, mounts: &HashSet<&str>) -> Self {
         let mut failures = look_failures(section);
+        if section.runs("stat").chain(section.runs("ls")).next().is_none() {
+            failures.push("no path was looked at".to_owned());
+        }
         let mut entries = BTreeMap::new();
         let mut targets = HashMap::new();
         let mut texts = HashMap::new();
@@ -220,11 +223,14 @@ fn read_looks<'a>(
     }
 }
 
-/// `MODE SIZE OWNER:PATH`, the mode in hexadecimal.
+/// `MODE SIZE UID OWNER:PATH`, the mode in hexadecimal; the owner is `UNKNOWN` where the number has
+/// no name.
 fn stat_entry(line: &[u8]) -> Option<PathEntry> {
     let (mode, line) = split_once(line, b" ")?;
     let (size, line) = split_once(line, b" ")?;
+    let (uid, line) = split_once(line, b" ")?;
     let (owner, path) = split_once(line, b":")?;
+    let owner = if owner == b"UNKNOWN" { uid } else { owner };
     let mode = u32::from_str_radix(std::str::from_utf8(mode).ok()?, 16).ok()?;
     let kind = match mode & 0o170_000 {
         0o100_000 => PathKind::File,
@@ -289,13 +295,14 @@ mod tests {
 
     #[test]
     fn reads_lines_of_stat_and_ls_alike() {
-        let by_stat = stat_entry(b"41ed 4096 DOM\\a b:/opt/x y:z").unwrap();
+        let by_stat = stat_entry(b"41ed 4096 7 DOM\\a b:/opt/x y:z").unwrap();
         assert_eq!((by_stat.kind, by_stat.owner.as_str()), (PathKind::Directory, "DOM\\a b"));
         assert_eq!(by_stat.path, "/opt/x y:z");
         let by_ls =
             ls_entry(b"lrwxrwxrwx    1 root     root            7 Jan  1 00:00 /bin -> usr/bin").unwrap();
         assert_eq!((by_ls.kind, by_ls.path.as_str(), by_ls.size), (PathKind::Link, "/bin", 7));
-        assert!(stat_entry(b"zz 1 root:/x").is_none());
+        assert!(stat_entry(b"zz 1 0 root:/x").is_none());
+        assert_eq!(stat_entry(b"81a4 1 77 UNKNOWN:/x").unwrap().owner, "77");
         assert!(ls_entry(b"total 4").is_none());
     }
 

@@ -64,6 +64,8 @@ pub fn script(questions: &Questions, nonce: &str) -> ReadOnlyScript {
          case $kernel in\nLinux\\ *) ;;\n\
          *) mark begin base; printf '|%s uname %s\\n|%s done base\\n' \"$N\" \"$kernel\" \"$N\"\n\
          mark end base; return 0 ;;\nesac\n\
+         uid=$(id -u 2>/dev/null)\n\
+         if [ \"$uid\" = 0 ]; then HOME=/root; else HOME=${HOME:-/}; fi\n\
          case $(stat -c %f / 2>/dev/null) in 4*) statable=1 ;; *) statable= ;; esac\n",
     );
     // What may hang on a dead network file system comes last.

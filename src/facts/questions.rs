@@ -130,6 +130,28 @@ mod tests {
     }
 
     #[test]
+    fn steps_ask_what_they_change_and_what_must_hold() {
+        let place = crate::model::Place { file: "p.yml".into(), line: 1, column: 1, length: 1 };
+        let step = |action, when| Step { action, when, effect: None, timeout: None, place: place.clone() };
+        let steps = [
+            step(Action::RemovePath { path: Pattern::new("/var/opt/kaspersky") }, Some(path("/when"))),
+            step(Action::KillProcess { exe: Pattern::new("/opt/k/**") }, None),
+            step(Action::StopService { name: "kesl".to_owned() }, None),
+            step(Action::Require { rule: path("/must"), message: None }, None),
+            step(Action::Manual { instructions: String::new() }, None),
+        ];
+        let mut questions = Questions::default();
+        steps.iter().for_each(|step| questions.add_step(step));
+        questions.add_version(&VersionSource::File {
+            path: Pattern::new("/etc/kesl.conf"),
+            pattern: crate::playbook::TextPattern("x".to_owned()),
+        });
+        assert_eq!(questions.paths.iter().collect::<Vec<_>>(), ["/must", "/var/opt/kaspersky", "/when"]);
+        assert_eq!(questions.files.iter().collect::<Vec<_>>(), ["/etc/kesl.conf"]);
+        assert_eq!(questions.topics.iter().copied().collect::<Vec<_>>(), [Topic::Services, Topic::Processes]);
+    }
+
+    #[test]
     fn merging_asks_for_both() {
         let mut one = Questions::of_rules([&path("/a")]);
         one.merge(&Questions::of_rules([&path("/b")]));

@@ -1,6 +1,6 @@
 //! Services: unit files and init scripts, with systemd's word on which of them run.
 
-use super::frames::{Section, text};
+use super::frames::{Section, split_once, text};
 use super::listing::{Asker, Builder, check_needs};
 use super::{Listing, Service};
 use std::collections::BTreeMap;
@@ -29,14 +29,12 @@ pub(super) fn parse(section: &Section<'_>, asker: Asker) -> Listing<Service> {
     check_needs(&mut builder, section);
     let loaded = loaded(section, &mut builder);
     let mut services: BTreeMap<String, Service> = BTreeMap::new();
+    let aliases = aliases(section);
     let active_of = |name: &str| {
-        loaded.as_ref().map(|units| {
-            units.get(name).map_or_else(
-                // systemd forgets a unit that is not running and that nothing refers to.
-                || "inactive".to_owned(),
-                |unit| unit.active.clone(),
-            )
-        })
+        let units = loaded.as_ref()?;
+        let known = units.get(aliases.as_ref()?.unit_of(name)).map(|unit| unit.active.clone());
+        // systemd forgets a unit that is not running and that nothing refers to.
+        Some(known.unwrap_or_else(|| "inactive".to_owned()))
     };
     for (directory, file) in files(section, "units") {
         let Some(name) = file.strip_suffix(".service") else { continue };
@@ -70,6 +68,36 @@ pub(super) fn parse(section: &Section<'_>, asker: Asker) -> Listing<Service> {
     }
     services.into_values().for_each(|service| builder.push(service));
     builder.finish(|service| service.name.clone())
+}
+
+/// Unit names that are links to a unit of another name.
+#[derive(Default)]
+struct Aliases(BTreeMap<String, String>);
+
+impl Aliases {
+    /// The name under which systemd tells the state of a unit.
+    fn unit_of<'n>(&'n self, name: &'n str) -> &'n str {
+        // A chain of links has an end; a ring has none.
+        (0..8).fold(name, |name, _| self.0.get(name).map_or(name, String::as_str))
+    }
+}
+
+/// The aliases; none: they could not be read, so that no state can be told for certain.
+fn aliases(section: &Section<'_>) -> Option<Aliases> {
+    let Some(run) = section.runs("aliases").next() else { return Some(Aliases::default()) };
+    if run.failure("ls").is_some() {
+        return None;
+    }
+    let base = |path: &[u8]| {
+        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+        name.strip_suffix(b".service").map(text)
+    };
+    let alias = |line: &[u8]| {
+        let (link, target) = split_once(line, b" -> ")?;
+        let (name, unit) = (base(link)?, base(target)?);
+        (name != unit).then_some((name, unit))
+    };
+    Some(Aliases(run.output.lines().filter_map(alias).collect()))
 }
 
 /// The files of every directory marked with `word`, as (directory, name).

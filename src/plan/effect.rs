@@ -1,14 +1,25 @@
 //! What each action makes true: the rule by which its success is judged.
 
+use crate::facts::{Facts, Service};
 use crate::playbook::{Action, Check, PackageState, Pattern, Rule, Step};
 
 /// What must be true after the step: what its action implies and what the playbook adds. None where
 /// nothing can be said.
-pub(super) fn of_step(step: &Step) -> Option<Rule> {
-    match (of_action(&step.action), step.effect.clone()) {
+pub(super) fn of_step(step: &Step, facts: &Facts) -> Option<Rule> {
+    let implied = of_action(&step.action).filter(|_| !is_untold(&step.action, facts));
+    match (implied, step.effect.clone()) {
         (Some(implied), Some(stated)) => Some(Rule::All(vec![implied, stated])),
         (implied, stated) => implied.or(stated),
     }
+}
+
+/// Whether this host cannot tell if the action's effect holds. Only systemd says whether a service
+/// runs: an init script would have to be run to be asked, and asking runs nothing of the product's.
+/// Whether the product's processes are gone is seen at the host's end all the same.
+fn is_untold(action: &Action, facts: &Facts) -> bool {
+    let Action::StopService { name } = action else { return false };
+    let named = |service: &&Service| service.name == service_name(name);
+    facts.services.items.iter().filter(named).any(|service| service.active.is_none())
 }
 
 fn of_action(action: &Action) -> Option<Rule> {

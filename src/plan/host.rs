@@ -230,7 +230,7 @@ impl Subject<'_> {
         if !self.applies(product, step)? {
             return Ok(None);
         }
-        let effect = effect::of_step(step);
+        let effect = effect::of_step(step, self.facts);
         let mut planned = PlannedStep {
             id: format!("{}/{number}", product.id),
             product: product.id.clone(),

@@ -17,6 +17,11 @@ mod still_used;
 mod validate;
 mod waves;
 
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 pub use diff::{diff, is_same};
 pub use file::{PlanError, digest, read, to_bytes, write};
 pub use make::{HostInput, HostOutcome, PlanSettings, make};

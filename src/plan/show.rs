@@ -48,6 +48,11 @@ impl Page {
         self.text.push('\n');
     }
 
+    /// A command; its further lines stand far enough in to be no commands of their own.
+    fn command(&mut self, text: &str) {
+        self.text.push_str(&wrap(&escape_line(text), 8, 14, self.width));
+    }
+
     /// A line whose further lines are indented by two more.
     fn line(&mut self, indent: usize, text: &str) {
         self.text.push_str(&wrap(&escape_line(text), indent, indent + 2, self.width));
@@ -194,9 +199,12 @@ fn host_body(host: &PlannedHost, page: &mut Page) {
             page.line(4, &format!("{}: {}", entry.product, entry.reason));
         }
     }
-    let idle = host.steps.is_empty() && host.not_planned.is_empty();
-    if idle && !matches!(host.state, HostState::Skipped) {
-        page.line(2, "nothing to do");
+    if host.steps.is_empty() && host.not_planned.is_empty() {
+        match host.state {
+            HostState::Skipped => {}
+            HostState::Clean => page.line(2, "nothing to do"),
+            _ => page.line(2, "nothing is planned"),
+        }
     }
 }
 
@@ -244,7 +252,7 @@ fn show_step(step: &PlannedStep, page: &mut Page) {
     let whom = if step.script.is_empty() { String::new() } else { format!(", as {}", step.run_as) };
     page.line(4, &format!("{}  {} (up to {limit}{whom})", step.id, step.summary));
     for command in &step.commands {
-        page.line(8, command);
+        page.command(command);
     }
     if step.kind == "manual" {
         for line in step.instructions.iter().flat_map(|text| text.lines()) {
@@ -263,12 +271,28 @@ fn show_step(step: &PlannedStep, page: &mut Page) {
     if !secrets.is_empty() {
         page.line(8, &format!("with {}", secrets.join(", ")));
     }
+    conditions(step, page);
+}
+
+/// What decides whether a step's run was a success.
+fn conditions(step: &PlannedStep, page: &mut Page) {
+    let codes = |list: &[i32]| list.iter().map(i32::to_string).collect::<Vec<_>>().join(", ");
     if step.accept != [0] {
-        let codes: Vec<String> = step.accept.iter().map(i32::to_string).collect();
-        page.line(8, &format!("accepted exit codes: {}", codes.join(", ")));
+        page.line(8, &format!("exit codes that are accepted: {}", codes(&step.accept)));
     }
-    if step.kind == "run" && step.effect.is_none() {
-        page.line(8, "has no effect that could be checked");
+    if !step.reboot_codes.is_empty() {
+        page.line(8, &format!("exit codes that ask for a reboot: {}", codes(&step.reboot_codes)));
+    }
+    if !step.retry_on.is_empty() {
+        page.line(8, &format!("tried again on exit codes: {}", codes(&step.retry_on)));
+    }
+    if let Some(refusal) = &step.blocked_if {
+        page.line(8, &format!("refused by the product if it says `{}`", refusal.0));
+    }
+    match &step.effect {
+        Some(effect) if step.kind == "run" => page.line(8, &format!("afterwards: {}", rule(effect))),
+        None if step.kind == "run" => page.line(8, "has no effect that could be checked"),
+        _ => {}
     }
 }
 

@@ -43,9 +43,9 @@ fn path_used(target: &str, other: &Other<'_>, facts: &Facts) -> Option<String> {
 }
 
 /// The paths that make a check true on this host; where that is not known for certain, the target
-/// itself if the check could be about it.
+/// itself if the check is about what lies at the target.
 fn known_paths(check: &Check, facts: &Facts, target: &str) -> Vec<String> {
-    let (pattern, mut paths, complete): (&Pattern, Vec<String>, bool) = match check {
+    let (pattern, paths, complete): (&Pattern, Vec<String>, bool) = match check {
         Check::Path { path, .. } => match facts.paths.get(path.as_str()) {
             Some(listing) => {
                 (path, listing.items.iter().map(|e| e.path.clone()).collect(), listing.is_complete())
@@ -66,38 +66,31 @@ fn known_paths(check: &Check, facts: &Facts, target: &str) -> Vec<String> {
         }
         _ => return Vec::new(),
     };
-    if !complete && could_reach(pattern.as_str(), target) {
-        paths.push(target.to_owned());
+    if !complete && is_within(pattern.as_str(), target) {
+        return vec![target.to_owned()];
     }
     paths
 }
 
-/// Whether the pattern could match the target or a path below it.
-fn could_reach(pattern: &str, target: &str) -> bool {
-    let mut parts = pattern.split('/').skip(1);
-    for wanted in target.split('/').skip(1) {
-        let Some(part) = parts.next() else { return false };
-        // A brace may span components.
-        if part == "**" || part.contains(['{', '}']) {
-            return true;
-        }
-        if Pattern::new(part).matcher().matches(wanted).is_false() {
-            return false;
-        }
-    }
-    true
+/// Whether all that the pattern could match lies at or below the target. A pattern that begins above
+/// the target (`/opt/**`) is about much else; what it is known to match counts for itself.
+fn is_within(pattern: &str, target: &str) -> bool {
+    let literal = |part: &&str| !part.contains(['*', '?', '[', '{', '\\']);
+    let base: String = pattern.split('/').skip(1).take_while(literal).flat_map(|part| ["/", part]).collect();
+    is_at_or_below(&base, target)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::could_reach;
+    use super::is_within;
 
     #[test]
-    fn a_pattern_reaches_what_it_can_match_at_or_below() {
-        assert!(could_reach("/opt/kaspersky/klnagent64/bin/*", "/opt/kaspersky"));
-        assert!(could_reach("/opt/*/kesl", "/opt/kaspersky/kesl"));
-        assert!(could_reach("/opt/**/kavehost", "/opt/a/b/c"));
-        assert!(!could_reach("/opt/kaspersky", "/opt/kaspersky/kesl"));
-        assert!(!could_reach("/opt/kaspersky/klnagent64", "/opt/kaspersky/kesl"));
+    fn a_pattern_is_within_what_holds_all_of_it() {
+        assert!(is_within("/opt/kaspersky/klnagent64/bin/*", "/opt/kaspersky"));
+        assert!(is_within("/opt/kaspersky/*", "/opt/kaspersky"));
+        assert!(is_within("/opt/kaspersky/kesl", "/opt/kaspersky/kesl"));
+        assert!(!is_within("/opt/kaspersky", "/opt/kaspersky/kesl"));
+        assert!(!is_within("/opt/**/kavehost", "/opt/kaspersky/kesl"));
+        assert!(!is_within("/opt/kaspersky2/x", "/opt/kaspersky"));
     }
 }

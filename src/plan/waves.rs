@@ -89,7 +89,8 @@ fn take(wave: &Wave, left: &mut Vec<&str>, select: &Select<'_>) -> Result<Vec<St
             left.iter().filter(|name| selected.contains(**name)).copied().collect()
         }
     };
-    left.retain(|name| !taken.contains(name));
+    let gone: BTreeSet<&str> = taken.iter().copied().collect();
+    left.retain(|name| !gone.contains(name));
     Ok(taken.into_iter().map(str::to_owned).collect())
 }
 

@@ -17,6 +17,11 @@ const MOST_BYTES: usize = 16 << 20;
 /// Most files that may include each other in a chain.
 const DEEPEST: usize = 32;
 
+/// Most mistakes that are told at once.
+const MOST_SHOWN: usize = 500;
+/// Longest message or help, in characters.
+const LONGEST_MESSAGE: usize = 600;
+
 /// A playbook that can be used, with what should be said about it.
 #[derive(Debug, Clone)]
 pub struct Loaded {
@@ -103,10 +108,34 @@ pub fn parse(file: &str, text: &str, loader: &dyn IncludeLoader) -> Result<Loade
     Ok(Loaded { playbook, diagnostics })
 }
 
-/// By place; one mistake that an alias repeats is told once.
+/// By place; one mistake that an alias repeats is told once. What a person could not read anyway is
+/// cut: the rest of a hostile file's mistakes, and the rest of a message that quotes a huge text.
 fn sort(list: &mut Vec<Diagnostic>) {
     list.sort_by(|a, b| a.place.cmp(&b.place).then_with(|| a.message.cmp(&b.message)));
     list.dedup();
+    let more = list.len().saturating_sub(MOST_SHOWN);
+    list.truncate(MOST_SHOWN);
+    if let (Some(last), true) = (list.last().cloned(), more > 0) {
+        let severity = list.iter().map(|diagnostic| diagnostic.severity).min().unwrap_or(last.severity);
+        list.push(Diagnostic {
+            severity,
+            message: format!("{more} more mistakes are not shown"),
+            label: "after this place".to_owned(),
+            help: Some("mend those above first".to_owned()),
+            ..last
+        });
+    }
+    for diagnostic in list {
+        clip(&mut diagnostic.message);
+        diagnostic.help.iter_mut().for_each(clip);
+    }
+}
+
+fn clip(text: &mut String) {
+    if let Some((end, _)) = text.char_indices().nth(LONGEST_MESSAGE) {
+        text.truncate(end);
+        text.push('…');
+    }
 }
 
 struct Reader<'a> {

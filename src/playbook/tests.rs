@@ -68,7 +68,11 @@ fn lists_and_short_forms_are_spelt_out() {
     let package =
         |name: &str| Rule::Check(Check::Package { name: Pattern::new(name), version: None, state: None });
     assert_eq!(rules[0], package("suite"));
-    assert_eq!(rules[1], Rule::Any(vec![package("suite-core"), package("suite-*")]));
+    assert_eq!(
+        rules[1..3],
+        [package("suite-core"), package("suite-*")],
+        "a list in `any` is no level of its own"
+    );
     let stops: Vec<&str> = suite
         .remove
         .iter()
@@ -297,4 +301,22 @@ fn what_is_not_obeyed_becomes_an_error_where_it_matters() {
     let diagnostic = playbook.unobeyed[0].diagnostic();
     assert_eq!(diagnostic.message, "step `reboot` is not obeyed by this version");
     assert_eq!(diagnostic.place.as_ref(), Some(&playbook.unobeyed[0].place));
+}
+
+#[test]
+fn deep_rules_need_little_stack() {
+    let text = format!("    detect: {}{{ package: p }}{}\n", "{ not: ".repeat(58), " }".repeat(58));
+    let loaded = product(&text);
+    assert!(explain(&loaded.playbook.products[0]).contains("package `p`"));
+    assert_eq!(loaded.playbook.clone(), loaded.playbook);
+}
+
+#[test]
+fn ten_thousand_mistakes_are_cut() {
+    let keys: String = (0..10_000).map(|n| format!("k{n}: {n}\n")).collect();
+    let text = format!("uproot: 1\n{keys}include: [{}]\n", "x".repeat(100_000));
+    let wrong = parse("a.yml", &text, &NoIncludes).unwrap_err();
+    assert_eq!(wrong.list.len(), 501);
+    assert_eq!(wrong.list[500].message, "9501 more mistakes are not shown");
+    assert!(wrong.list.iter().all(|d| d.message.chars().count() <= 601));
 }

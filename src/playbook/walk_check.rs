@@ -13,7 +13,7 @@ impl Walker {
     pub fn rule(&mut self, node: &Node, context: &str) -> Option<Rule> {
         let (key, argument) = self.single(node, context)?;
         match key.as_str() {
-            Some("any") => self.rules(argument, context).map(Rule::Any),
+            Some("any") => self.rules(argument, context).map(flat_any),
             Some("all") => self.rules(argument, context).map(Rule::All),
             Some("not") => self.rule(argument, context).map(|rule| Rule::Not(Box::new(rule))),
             Some(word) if find(CHECKS, word).is_some() => self.check(word, key, argument),
@@ -267,6 +267,15 @@ impl Walker {
         }
         out
     }
+}
+
+/// `any` within `any` says nothing more: a list of names adds no level.
+fn flat_any(rules: Vec<Rule>) -> Rule {
+    let flatten = |rule| match rule {
+        Rule::Any(inner) => inner,
+        other => vec![other],
+    };
+    Rule::Any(rules.into_iter().flat_map(flatten).collect())
 }
 
 /// Services are listed without `.service`.

@@ -1,7 +1,7 @@
 //! Logging in: keys first, then the password, and a message that says what was tried.
 
 use super::keys::{AgentKey, KeyFile, Offer};
-use super::ssh::{Halt, Wire, code};
+use super::wire::{Halt, Wire, code};
 use super::{Credentials, Target, TransportError, TransportErrorKind};
 use crate::model::Cancel;
 use crate::model::output::escape_line;
@@ -22,25 +22,40 @@ pub(super) fn log_in(
     cancel: &Cancel,
 ) -> Result<(), TransportError> {
     let mut login = Login { wire, target, credentials, deadline, cancel, tried: Vec::new() };
-    let Some(methods) = login.methods()? else {
+    let Some(mut methods) = login.methods()? else {
         return Ok(());
     };
-    let offers = |method: &str| methods.split(',').any(|offered| offered == method);
-    let own = credentials.keys.offers(credentials.key_file.as_deref());
-    let keys = own.map_err(|why| target.error(TransportErrorKind::Authentication, why))?;
-    if offers("publickey") && login.keys(&keys)? {
+    let keys = credentials
+        .keys
+        .offers(credentials.key_file.as_deref())
+        .map_err(|why| target.error(TransportErrorKind::Authentication, why))?;
+    if offers(&methods, "publickey") && login.keys(&keys)? {
         return Ok(());
     }
-    let password = credentials.password.as_ref().map(crate::model::Secret::expose);
-    if let Some(password) = password {
-        if offers("password") && login.password(password)? {
+    if let Some(password) = credentials.password.as_ref().map(crate::model::Secret::expose) {
+        if !takes_password(&methods) {
+            // A key may have been the first of two factors: the server then takes something else.
+            match login.methods()? {
+                Some(now) => methods = now,
+                None => return Ok(()),
+            }
+        }
+        if offers(&methods, "password") && login.password(password)? {
             return Ok(());
         }
-        if offers("keyboard-interactive") && login.keyboard_interactive(password)? {
+        if offers(&methods, "keyboard-interactive") && login.keyboard_interactive(password)? {
             return Ok(());
         }
     }
     Err(login.refused(&methods, &keys))
+}
+
+fn offers(methods: &str, method: &str) -> bool {
+    methods.split(',').any(|offered| offered == method)
+}
+
+fn takes_password(methods: &str) -> bool {
+    offers(methods, "password") || offers(methods, "keyboard-interactive")
 }
 
 struct Login<'a> {
@@ -88,8 +103,9 @@ impl Login<'_> {
             Ok(()) => return Ok(self.wire.session.authenticated()),
             Err(halt) => halt,
         };
+        let hung_up = halt.is_lost() || matches!(&halt, Halt::Ssh(error) if error.message() == NO_ANSWER);
         let why = match &halt {
-            _ if halt.is_lost() => "the server hung up".to_owned(),
+            _ if hung_up => "the server hung up".to_owned(),
             Halt::Ssh(error) => match error.code() {
                 ErrorCode::Session(REFUSED | UNVERIFIED) => "refused".to_owned(),
                 ErrorCode::Session(code::PASSWORD_EXPIRED) => "the password has expired".to_owned(),
@@ -98,7 +114,7 @@ impl Login<'_> {
             Halt::Cancelled | Halt::TimedOut | Halt::Poll(_) => return Err(self.halted(halt)),
         };
         self.tried.push(format!("{what}: {why}"));
-        if halt.is_lost() { Err(self.halted(halt)) } else { Ok(false) }
+        if hung_up { Err(self.halted(halt)) } else { Ok(false) }
     }
 
     fn keys(&mut self, offers: &[Offer]) -> Result<bool, TransportError> {
@@ -194,6 +210,8 @@ impl Login<'_> {
 /// Codes of a refusal.
 const REFUSED: i32 = -18;
 const UNVERIFIED: i32 = -19;
+/// What libssh2 says, with the code of a refusal, when the connection ended instead of an answer.
+const NO_ANSWER: &str = "Waiting for USERAUTH response";
 
 /// Gives the password to the first question that hides what is typed, and to no other.
 struct OnePassword<'a> {

@@ -5,7 +5,7 @@ use super::reader::Access;
 use super::run::{Subject, tail};
 
 /// Needle in what sudo or doas says in the C locale → the reason, and what to do.
-const SUDO: [(&str, &str); 8] = [
+const SUDO: [(&str, &str); 9] = [
     (
         "password is required",
         "sudo wants a password and none was given; give it with `--ask-become-pass`, or permit `NOPASSWD` in sudoers",
@@ -17,6 +17,8 @@ const SUDO: [(&str, &str); 8] = [
     ("not in the sudoers file", "the user may not use sudo; add it to sudoers, or log in as another user"),
     ("not allowed", "sudoers does not let the user run `sh` as root; permit it, or log in as another user"),
     ("may not run sudo", "the user may not use sudo; add it to sudoers, or log in as another user"),
+    // As the sudo written in Rust has it.
+    ("afraid I can't do that", "the user may not use sudo; add it to sudoers, or log in as another user"),
     ("must have a tty", "sudoers has `requiretty`; take it out for this user (`Defaults:USER !requiretty`)"),
     ("account validation failure", "the user's account or password has expired on the host"),
     ("account or password is expired", "the user's account or password has expired on the host"),

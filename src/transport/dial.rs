@@ -188,3 +188,83 @@ impl Drop for Watched {
         watchdog().book().entries.remove(&self.key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::ConnectionKind;
+    use std::net::TcpListener;
+
+    fn target(address: &str, port: u16) -> Target {
+        Target {
+            name: "lab".to_owned(),
+            kind: ConnectionKind::Ssh,
+            address: address.to_owned(),
+            port,
+            user: "lab".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_connection_has_no_delay_and_does_not_block() {
+        let listener = TcpListener::bind("127.88.1.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let stream =
+            dial(&target("127.88.1.1", port), Duration::from_secs(2), &Cancel::new().unwrap()).unwrap();
+        assert!(stream.nodelay().unwrap());
+        let error = std::io::Read::read(&mut &stream, &mut [0]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    }
+
+    /// A listener whose queue is full answers nobody: as a host that drops packets.
+    #[test]
+    fn an_address_that_does_not_answer_costs_the_connect_timeout_and_obeys_cancel() {
+        let listener = TcpListener::bind("127.88.1.2:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queue = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+            queue.push(stream);
+            assert!(queue.len() < 10_000);
+        }
+        let target = target("127.88.1.2", address.port());
+        let started = Instant::now();
+        let error = dial(&target, Duration::from_millis(700), &Cancel::new().unwrap()).unwrap_err();
+        assert_eq!(error.kind, TransportErrorKind::Connect, "{error}");
+        assert!(error.message.contains("no answer in 700 ms"), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(2));
+        let cancel = Cancel::new().unwrap();
+        let other = cancel.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(200));
+            other.cancel();
+        });
+        let started = Instant::now();
+        let error = dial(&target, Duration::from_secs(20), &cancel).unwrap_err();
+        assert_eq!(error.kind, TransportErrorKind::Cancelled, "{error}");
+        assert!(started.elapsed() < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn the_watchdog_shuts_a_connection_at_its_deadline_or_on_cancel_and_no_other() {
+        let listener = TcpListener::bind("127.88.1.3:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let connect = || Arc::new(TcpStream::connect(address).unwrap());
+        let (late, cancelled, spared, done) = (connect(), connect(), connect(), connect());
+        let (never, cancel) = (Cancel::new().unwrap(), Cancel::new().unwrap());
+        let now = Instant::now();
+        let _watched = [
+            watch(&late, now, &never),
+            watch(&cancelled, now + Duration::from_secs(60), &cancel),
+            watch(&spared, now + Duration::from_secs(60), &never),
+        ];
+        drop(watch(&done, now, &never));
+        cancel.cancel();
+        std::thread::sleep(GRACE + 3 * ROUND);
+        let is_shut = |stream: &TcpStream| {
+            stream.set_nonblocking(true).unwrap();
+            std::io::Read::read(&mut &*stream, &mut [0]).is_ok_and(|count| count == 0)
+        };
+        assert!(is_shut(&late) && is_shut(&cancelled));
+        assert!(!is_shut(&spared) && !is_shut(&done));
+    }
+}

@@ -5,6 +5,7 @@
 //! counts every key it is offered.
 
 use super::known_hosts::key_type;
+use super::wire::code;
 use super::{TransportError, TransportErrorKind};
 use crate::model::Secret;
 use base64::Engine as _;
@@ -159,6 +160,8 @@ impl Keys {
         };
         if form.encrypted {
             if key.blob().is_some_and(|blob| self.agent.iter().any(|known| known.blob == blob)) {
+                // It can only be used through the agent, which has certificates of its own.
+                key.certificate = None;
                 return Ok(key);
             }
             let given = passphrase(path).ok_or(
@@ -175,7 +178,7 @@ impl Keys {
     pub(super) fn offers(&self, own: Option<&str>) -> Result<Vec<Offer>, String> {
         let mut offers: Vec<Offer> = Vec::new();
         if let Some(own) = own {
-            offers.push(Offer::File(self.own(&expand_home(Path::new(own)))?));
+            offers.push(self.through_agent(Offer::File(self.own(&expand_home(Path::new(own)))?)));
         }
         let (named, default) = self.files.split_at(self.named.min(self.files.len()));
         let mut shared: Vec<Offer> = named.iter().cloned().map(Offer::File).collect();
@@ -192,9 +195,7 @@ impl Keys {
                 offers.push(offer);
             }
         }
-        let offers = offers.into_iter().map(|offer| self.through_agent(offer));
-        // A key whose passphrase nobody gave is usable through the agent only.
-        Ok(offers.collect())
+        Ok(offers)
     }
 
     /// The agent signs without decoding the key again.
@@ -339,16 +340,17 @@ fn decodes(key: &KeyFile) -> Result<(), String> {
     // Fails at once, but only after it knows its socket.
     let _ = session.handshake();
     match session.userauth_pubkey_memory("nobody", None, key.text(), key.passphrase()) {
-        Err(error) if error.code() == ssh2::ErrorCode::Session(FILE) => Err(match &key.passphrase {
-            Some(_) => "the passphrase is wrong, or the key is damaged".to_owned(),
-            None => format!("it cannot be decoded: {}", error.message()),
-        }),
-        _ => Ok(()),
+        Err(error) if SENDING.iter().any(|code| error.code() == ssh2::ErrorCode::Session(*code)) => Ok(()),
+        Err(_) if key.passphrase.is_some() => {
+            Err("the passphrase is wrong, or the key is damaged".to_owned())
+        }
+        Err(error) => Err(format!("it cannot be decoded: {}", error.message())),
+        Ok(()) => Err("it could not be checked".to_owned()),
     }
 }
 
-/// libssh2's code for a key that it cannot decode.
-const FILE: i32 = -16;
+/// Codes of a send that failed: the key was decoded before it.
+const SENDING: [i32; 3] = [code::SOCKET_SEND, code::SOCKET_DISCONNECT, code::SOCKET_RECV];
 
 fn read_small(path: &Path) -> Result<String, String> {
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;

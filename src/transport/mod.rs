@@ -6,6 +6,7 @@
 mod auth;
 mod become_root;
 mod dial;
+mod greet;
 mod keys;
 mod known_hosts;
 mod local;
@@ -14,6 +15,7 @@ mod protocol;
 mod reader;
 mod run;
 mod ssh;
+mod wire;
 
 pub use keys::Keys;
 pub use known_hosts::KnownHosts;

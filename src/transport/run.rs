@@ -45,6 +45,11 @@ pub(super) trait ByteChannel {
     fn write(&mut self, bytes: &[u8]) -> Result<Option<usize>, String>;
     /// Whether it is closed; else again later.
     fn close_input(&mut self) -> Result<bool, String>;
+    /// Whether more came for either stream than was read when nothing could be read last: the link is
+    /// shared, so reading one stream may take in what belongs to the other.
+    fn has_unread(&mut self) -> bool {
+        false
+    }
     /// Waits until something may be read or written, `until` or cancelled, or shorter.
     fn wait(&mut self, until: Instant, cancel: &Cancel) -> Result<(), String>;
     /// After both streams ended: how the command did, in words.
@@ -231,7 +236,8 @@ fn not_begun(
         ),
         Stop::Deadline(why) => error(TransportErrorKind::TimedOut, format!("{label}: {why}")),
         Stop::Complete | Stop::Ended(_) | Stop::NotReady if want_root && subject.access != Access::Plain => {
-            let (_, said) = talk.noise();
+            let (out, err) = talk.noise();
+            let said = if err.trim().is_empty() { out } else { err };
             let timed_out = stop == Stop::NotReady && *talk.phase() == Phase::Waiting;
             Ok(refused(failure(talk, subject, &said, timed_out)))
         }
@@ -336,7 +342,7 @@ impl<'a, C: ByteChannel> Pump<'a, C> {
             return Ok(Some(stop));
         }
         // What was read may want an answer, which need not wait.
-        if idle && (self.talk.pending_input().is_empty() || !self.write()?) {
+        if idle && (self.talk.pending_input().is_empty() || !self.write()?) && !self.channel.has_unread() {
             self.channel.wait(self.next_limit(now), cancel)?;
         }
         Ok(None)

@@ -3,50 +3,25 @@
 
 use super::auth::log_in;
 use super::dial::{dial, watch};
-use super::known_hosts::{Verdict, fingerprint, key_type};
 use super::reader::{Access, Nonces, command_line};
 use super::run::{ByteChannel, Got, Reach, Stream, run_script, words};
+use super::wire::{Wire, code};
 use super::{
     Answer, Backend, Become, Credentials, Limits, Target, Timeouts, TransportError, TransportErrorKind,
 };
 use crate::model::Cancel;
 use crate::model::output::escape_line;
-use rustix::event::{PollFd, PollFlags};
-use ssh2::{BlockDirections, Channel, ErrorCode, MethodType, Session};
+use ssh2::{Channel, ErrorCode};
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// libssh2's codes that are told apart here.
-pub(super) mod code {
-    pub(in crate::transport) const SOCKET_NONE: i32 = -1;
-    pub(in crate::transport) const KEX_FAILURE: i32 = -5;
-    pub(in crate::transport) const SOCKET_SEND: i32 = -7;
-    pub(in crate::transport) const KEY_EXCHANGE_FAILURE: i32 = -8;
-    pub(in crate::transport) const HOSTKEY_INIT: i32 = -10;
-    pub(in crate::transport) const SOCKET_DISCONNECT: i32 = -13;
-    pub(in crate::transport) const PASSWORD_EXPIRED: i32 = -15;
-    pub(in crate::transport) const METHOD_NONE: i32 = -17;
-    pub(in crate::transport) const SOCKET_TIMEOUT: i32 = -30;
-    pub(in crate::transport) const EAGAIN: i32 = -37;
-    pub(in crate::transport) const SOCKET_RECV: i32 = -43;
-}
-
-/// The host key algorithms that are accepted: plain keys only. A host certificate would match no
-/// line of known_hosts.
-const HOST_KEYS: [&str; 6] = [
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "rsa-sha2-512",
-    "rsa-sha2-256",
-];
 /// Between two keep-alives.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// A host that does not even answer keep-alives for so long is gone.
 const DEAD: Duration = Duration::from_secs(60);
+/// OpenSSH allows ten sessions on a connection.
+const MOST_CLOSING: usize = 5;
 /// How long closing a channel may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -76,244 +51,8 @@ pub(super) fn connect(
         ready: timeouts.handshake,
         uid: None,
         closed: None,
-        closing: None,
+        closing: Vec::new(),
     })
-}
-
-/// A session and its socket.
-#[derive(Clone)]
-pub(super) struct Wire {
-    pub(super) session: Session,
-    stream: Arc<TcpStream>,
-}
-
-/// Why a libssh2 call did not come to its end.
-#[derive(Debug)]
-pub(super) enum Halt {
-    Cancelled,
-    TimedOut,
-    Ssh(ssh2::Error),
-    Poll(String),
-}
-
-impl Halt {
-    /// Whether the connection is gone.
-    pub(super) fn is_lost(&self) -> bool {
-        let lost = [
-            code::SOCKET_NONE,
-            code::SOCKET_SEND,
-            code::SOCKET_DISCONNECT,
-            code::SOCKET_RECV,
-            code::SOCKET_TIMEOUT,
-        ];
-        match self {
-            Self::Ssh(error) => {
-                matches!(error.code(), ErrorCode::Session(code) if lost.contains(&code))
-            }
-            Self::Poll(_) => true,
-            Self::Cancelled | Self::TimedOut => false,
-        }
-    }
-
-    pub(super) fn words(&self) -> String {
-        match self {
-            Self::Cancelled => "cancelled".to_owned(),
-            Self::TimedOut => "not done in time".to_owned(),
-            Self::Ssh(error) => escape_line(error.message()),
-            Self::Poll(error) => error.clone(),
-        }
-    }
-
-    /// As an error of `kind`, unless it was cancelled or out of time.
-    pub(super) fn into_error(self, target: &Target, kind: TransportErrorKind, what: &str) -> TransportError {
-        match self {
-            Self::Cancelled => target.cancelled(),
-            Self::TimedOut => {
-                target.error(TransportErrorKind::TimedOut, format!("{what}: the host did not answer in time"))
-            }
-            Self::Ssh(_) | Self::Poll(_) => target.error(kind, format!("{what}: {}", self.words())),
-        }
-    }
-}
-
-impl Wire {
-    fn new(stream: Arc<TcpStream>, target: &Target) -> Result<Self, TransportError> {
-        let mut session = Session::new()
-            .map_err(|error| target.error(TransportErrorKind::Local, format!("no session: {error}")))?;
-        session.set_tcp_stream(Arc::clone(&stream));
-        session.set_blocking(false);
-        Ok(Self { session, stream })
-    }
-
-    /// Makes a libssh2 call until it is done, failed, out of time or cancelled.
-    pub(super) fn until<T>(
-        &self,
-        deadline: Instant,
-        cancel: &Cancel,
-        mut call: impl FnMut() -> Result<T, ssh2::Error>,
-    ) -> Result<T, Halt> {
-        loop {
-            match call() {
-                Ok(done) => return Ok(done),
-                Err(error) if error.code() == ErrorCode::Session(code::EAGAIN) => {}
-                // The watchdog shuts the socket; the reason is not the host's.
-                Err(_) if cancel.is_cancelled() => return Err(Halt::Cancelled),
-                Err(_) if Instant::now() >= deadline => return Err(Halt::TimedOut),
-                Err(error) => return Err(Halt::Ssh(error)),
-            }
-            if cancel.is_cancelled() {
-                return Err(Halt::Cancelled);
-            }
-            if Instant::now() >= deadline {
-                return Err(Halt::TimedOut);
-            }
-            self.poll(deadline, cancel).map_err(Halt::Poll)?;
-        }
-    }
-
-    /// Whether the socket has something to read, once it, the cancel pipe or the time says so.
-    fn poll(&self, until: Instant, cancel: &Cancel) -> Result<bool, String> {
-        let directions = match self.session.block_directions() {
-            BlockDirections::None | BlockDirections::Inbound => PollFlags::IN,
-            BlockDirections::Outbound => PollFlags::OUT,
-            BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
-        };
-        let cancelled = cancel.fd();
-        let mut fds = [PollFd::new(&*self.stream, directions), PollFd::new(&cancelled, PollFlags::IN)];
-        super::local::poll_until(&mut fds, until)?;
-        let [socket, _] = &fds;
-        Ok(!socket.revents().intersection(PollFlags::IN | PollFlags::HUP | PollFlags::ERR).is_empty())
-    }
-
-    /// The server's identification; empty before it came.
-    fn banner(&self) -> String {
-        self.session
-            .banner_bytes()
-            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-            .unwrap_or_default()
-    }
-
-    /// Key exchange and the check of the host key; its fingerprint.
-    fn greet(
-        &self,
-        target: &Target,
-        credentials: &Credentials,
-        timeouts: &Timeouts,
-        deadline: Instant,
-        cancel: &Cancel,
-    ) -> Result<String, TransportError> {
-        let known = credentials.known_hosts.key_types(&target.address, target.port);
-        let prefs = host_key_preference(&known);
-        self.session
-            .method_pref(MethodType::HostKey, &prefs)
-            .map_err(|error| target.error(TransportErrorKind::Local, format!("host key types: {error}")))?;
-        let mut session = self.session.clone();
-        self.until(deadline, cancel, || session.handshake())
-            .map_err(|halt| self.handshake_error(halt, target, timeouts))?;
-        let Some((key, _)) = self.session.host_key() else {
-            return Err(target.error(TransportErrorKind::Handshake, "it showed no host key".to_owned()));
-        };
-        let key = key.to_vec();
-        check_host_key(target, credentials, &key)?;
-        Ok(fingerprint(&key))
-    }
-
-    fn handshake_error(&self, halt: Halt, target: &Target, timeouts: &Timeouts) -> TransportError {
-        let banner = self.banner();
-        let who = if banner.is_empty() {
-            "it did not say that it is an SSH server".to_owned()
-        } else {
-            format!("it is `{}`", escape_line(&banner))
-        };
-        let no_common =
-            [code::KEX_FAILURE, code::KEY_EXCHANGE_FAILURE, code::METHOD_NONE, code::HOSTKEY_INIT];
-        match &halt {
-            Halt::TimedOut => target.error(
-                TransportErrorKind::Handshake,
-                format!("the handshake was not done in {}; {who}", words(timeouts.handshake)),
-            ),
-            Halt::Ssh(error) if matches!(error.code(), ErrorCode::Session(code) if no_common.contains(&code)) =>
-            {
-                let message = format!(
-                    "the handshake failed: {}; {who}; offered here: key exchange {}; host keys {}; ciphers {}",
-                    halt.words(),
-                    self.algorithms(MethodType::Kex),
-                    HOST_KEYS.join(","),
-                    self.algorithms(MethodType::CryptCs)
-                );
-                let remedy =
-                    format!("ssh -vv -p {} {} 2>&1 | grep 'peer server'", target.port, target.address);
-                target.error(TransportErrorKind::Handshake, message).with_remedy(remedy)
-            }
-            _ => {
-                let what = format!("the handshake failed; {who}");
-                halt.into_error(target, TransportErrorKind::Handshake, &what)
-            }
-        }
-    }
-
-    fn algorithms(&self, method: MethodType) -> String {
-        self.session.supported_algs(method).map(|names| names.join(",")).unwrap_or_default()
-    }
-
-    /// Ends the connection; whatever uses it fails at once.
-    fn shut(&self) {
-        // It fails only on a connection that is gone already.
-        let _ = self.stream.shutdown(Shutdown::Both);
-    }
-}
-
-/// The types known for the host first, so that a host with several keys shows a known one.
-fn host_key_preference(known: &[String]) -> String {
-    let is_known = |algorithm: &str| {
-        let key_type = if algorithm.starts_with("rsa-sha2-") { "ssh-rsa" } else { algorithm };
-        known.iter().any(|known| known == key_type)
-    };
-    let (mut first, rest): (Vec<&str>, Vec<&str>) =
-        HOST_KEYS.into_iter().partition(|algorithm| is_known(algorithm));
-    first.extend(rest);
-    first.join(",")
-}
-
-fn check_host_key(target: &Target, credentials: &Credentials, key: &[u8]) -> Result<(), TransportError> {
-    let (address, port) = (&target.address, target.port);
-    let shown = format!("{} {}", key_type(key), fingerprint(key));
-    let keyscan = |file: &str| format!("ssh-keyscan -p {port} {address} >> {file}");
-    match credentials.known_hosts.check_or_learn(address, port, key).map_err(|why| {
-        target.error(TransportErrorKind::Local, format!("the host key cannot be remembered: {why}"))
-    })? {
-        Verdict::Known => Ok(()),
-        Verdict::Unknown { only_authority } => {
-            let why = if only_authority {
-                "known_hosts has only a `@cert-authority` line for it, and host certificates are not supported; \
-                 the plain host key is needed"
-            } else {
-                "host key is not known"
-            };
-            let message = format!("{why}; it showed {shown}");
-            let remedy = format!(
-                "{}  # compare the fingerprint with the host's own first; or accept new keys with `--accept-new`",
-                keyscan("~/.ssh/known_hosts")
-            );
-            Err(target.error(TransportErrorKind::HostKeyUnknown, message).with_remedy(remedy))
-        }
-        Verdict::Changed { known } => {
-            let message = format!(
-                "host key is not the known one: it showed {shown}, known are {}; someone may be in between",
-                known.join(", ")
-            );
-            Err(target.error(TransportErrorKind::HostKeyChanged, message).with_remedy(forget(address, port)))
-        }
-        Verdict::Revoked { place } => {
-            let message = format!("host key {shown} is revoked by {place}");
-            Err(target.error(TransportErrorKind::HostKeyChanged, message))
-        }
-    }
-}
-
-fn forget(address: &str, port: u16) -> String {
-    let name = super::known_hosts::line_name(address, port);
-    format!("ssh-keygen -R '{name}'  # only once the host's owner has confirmed the new fingerprint")
 }
 
 /// A host by SSH.
@@ -326,16 +65,21 @@ pub(super) struct Ssh {
     uid: Option<u32>,
     /// Why the session cannot be used any more.
     closed: Option<String>,
-    /// The last command's channel, its closing under way.
-    closing: Option<Channel>,
+    /// Channels of earlier commands, their closing under way: a child that goes on keeps one open.
+    closing: Vec<Channel>,
 }
 
 impl Ssh {
+    /// Closes what can be closed now; waits only when too many are left over, because a server
+    /// limits the sessions of a connection.
     fn finish_closing(&mut self, cancel: &Cancel) {
-        if let Some(mut channel) = self.closing.take() {
-            // A channel that does not close is left to the session's end: libssh2 keeps its data
-            // apart.
-            let _ = self.wire.until(Instant::now() + CLOSING, cancel, || channel.close());
+        self.closing.retain_mut(|channel| {
+            matches!(channel.close(), Err(error) if error.code() == ErrorCode::Session(code::EAGAIN))
+        });
+        while self.closing.len() >= MOST_CLOSING {
+            let mut oldest = self.closing.remove(0);
+            // One that still does not close is left to the end of the session.
+            let _ = self.wire.until(Instant::now() + CLOSING, cancel, || oldest.close());
         }
     }
 }
@@ -399,11 +143,16 @@ impl Reach for Ssh {
                 wire: self.wire.clone(),
                 heard: Instant::now(),
                 next_keepalive: Instant::now() + KEEPALIVE,
+                unread: (0, false),
             }),
             Err(halt) => {
                 self.closed = Some(halt.words());
                 self.wire.shut();
-                Err(halt.into_error(&self.target, TransportErrorKind::Lost, "no command could be started"))
+                Err(halt.into_error(
+                    &self.target,
+                    TransportErrorKind::Lost,
+                    "no command could be started, as when the connection is lost",
+                ))
             }
         }
     }
@@ -412,7 +161,7 @@ impl Reach for Ssh {
         let mut channel = channel.channel;
         // Sends what it can; the rest is done before the next command, or never needed.
         let _ = channel.close();
-        self.closing = Some(channel);
+        self.closing.push(channel);
     }
 
     fn abort(&mut self, channel: SshChannel, why: &str) {
@@ -448,6 +197,8 @@ pub(super) struct SshChannel {
     wire: Wire,
     heard: Instant,
     next_keepalive: Instant,
+    /// What libssh2 held for this channel, and whether its input had ended, when that was last asked.
+    unread: (u32, bool),
 }
 
 fn would_block(error: &std::io::Error) -> bool {
@@ -462,10 +213,20 @@ impl ByteChannel for SshChannel {
         };
         match reader.read(into) {
             Ok(0) => Ok(Got::End),
-            Ok(count) => Ok(Got::Bytes(count)),
+            Ok(count) => {
+                self.heard = Instant::now();
+                Ok(Got::Bytes(count))
+            }
             Err(error) if would_block(&error) => Ok(Got::Nothing),
             Err(error) => Err(escape_line(&error.to_string())),
         }
+    }
+
+    fn has_unread(&mut self) -> bool {
+        let before =
+            std::mem::replace(&mut self.unread, (self.channel.read_window().available, self.channel.eof()));
+        // The same as before is what nobody reads: data of a kind that is neither output.
+        self.unread != before && self.unread != (0, false)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<Option<usize>, String> {
@@ -485,18 +246,22 @@ impl ByteChannel for SshChannel {
     }
 
     fn wait(&mut self, until: Instant, cancel: &Cancel) -> Result<(), String> {
-        if self.wire.poll(until.min(self.next_keepalive), cancel)? {
-            self.heard = Instant::now();
-        }
-        let now = Instant::now();
-        if now >= self.heard + DEAD {
-            return Err(format!("keep-alives were not answered for {}", words(DEAD)));
-        }
-        if now >= self.next_keepalive {
+        loop {
+            let heard = self.wire.poll(until.min(self.next_keepalive), cancel)?;
+            let now = Instant::now();
+            if heard {
+                self.heard = now;
+            }
+            if now >= self.heard + DEAD {
+                return Err(format!("keep-alives were not answered for {}", words(DEAD)));
+            }
+            if heard || now < self.next_keepalive {
+                return Ok(());
+            }
             self.next_keepalive = now + KEEPALIVE;
             self.wire.session.keepalive_send().map_err(|error| escape_line(error.message()))?;
+            // Polled again before anybody reads: its answer must be seen here.
         }
-        Ok(())
     }
 
     fn ending(&mut self) -> String {

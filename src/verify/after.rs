@@ -88,7 +88,10 @@ fn looked_again(
             still_there(state, steps, findings, gone_after)
         }
         Some(ProductState::Absent) if missing.is_empty() => gone(before, steps),
-        Some(ProductState::Unknown) => unknown(findings, facts),
+        Some(ProductState::Unknown) => {
+            let verdict = unknown(findings, facts);
+            Verdict { reason: format!("{}{}", verdict.reason, notes(steps)), ..verdict }
+        }
         Some(ProductState::Absent) | None => {
             Verdict::of(HostState::Unknown, format!("not looked for again: {}", missing.join(", ")))
         }
@@ -123,30 +126,38 @@ fn still_there(
     if !unplanned.is_empty() {
         reason += &format!("; not in the plan: {}", names(&unplanned));
     }
-    if let Some(step) = steps.iter().find(|step| step.result == StepResult::NotRun) {
-        let why = step.reason.as_deref().map(|reason| format!(": {}", cut(reason, 200))).unwrap_or_default();
-        reason += &format!("; step {} was not run{why}", step.id);
-    }
-    if let Some(step) = reboot_step(steps) {
-        reason += &format!("; step {} asked for a reboot", step.id);
-    }
+    reason += &notes(steps);
     let state = if state == ProductState::Present { HostState::Present } else { HostState::Residue };
     Verdict::of(state, reason)
 }
 
 /// Every product is absent: by our doing, or it was so.
 fn gone(before: &[Finding], steps: &[StepSummary]) -> Verdict {
-    if !steps.iter().any(StepSummary::was_begun) {
-        return Verdict::of(HostState::Clean, if steps.is_empty() { "" } else { "already as planned" });
+    let begun = steps.iter().any(StepSummary::was_begun);
+    let state = match (begun, reboot_step(steps)) {
+        (false, _) => HostState::Clean,
+        (true, Some(_)) => HostState::RemovedRebootPending,
+        (true, None) => HostState::Removed,
+    };
+    let reason = match (begun, steps) {
+        (false, []) => String::new(),
+        (false, _) => format!("already as planned{}", notes(steps)),
+        (true, _) => format!("removed: {}{}", worked_on(before, steps), notes(steps)),
+    };
+    Verdict::of(state, reason)
+}
+
+/// What else is to be known of the steps: one that was not run, a reboot that is needed.
+fn notes(steps: &[StepSummary]) -> String {
+    let mut notes = String::new();
+    if let Some(step) = steps.iter().find(|step| step.result == StepResult::NotRun) {
+        let why = step.reason.as_deref().map(|reason| format!(": {}", cut(reason, 200))).unwrap_or_default();
+        notes += &format!("; step {} was not run{why}", step.id);
     }
-    let mut reason = format!("removed: {}", worked_on(before, steps));
-    match reboot_step(steps) {
-        Some(step) => {
-            reason += &format!("; step {} asked for a reboot", step.id);
-            Verdict::of(HostState::RemovedRebootPending, reason)
-        }
-        None => Verdict::of(HostState::Removed, reason),
+    if let Some(step) = reboot_step(steps) {
+        notes += &format!("; step {} asked for a reboot", step.id);
     }
+    notes
 }
 
 /// The products that steps were run for, with the version that they had.

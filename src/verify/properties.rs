@@ -44,7 +44,7 @@ fn with_answers(rule: &Rule, answers: &mut VecDeque<Truth>) -> Truth {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
     #[test]
     fn a_host_known_in_part_is_clean_only_if_it_is(products in products(), (more, less) in host_known_less()) {

@@ -222,6 +222,11 @@ fn the_reason_after_steps() {
     assert_eq!(reason(&[done.clone(), failed.clone()], &absent), "step kesl/2: exit status 1");
     assert_eq!(reason(&[failed], &present), "step kesl/2: exit status 1; installed: kesl 12.1");
     assert_eq!(reason(&[done, not_run], &present), "installed: kesl 12.1; step kesl/3 was not run: stopped");
+    let cut_short = [step("kesl", 1, StepResult::Done, false), step("kesl", 2, StepResult::NotRun, false)];
+    assert_eq!(reason(&cut_short, &absent), "removed: kesl 12.1; step kesl/2 was not run");
+    let unknown = [found("kesl", ProductState::Unknown)];
+    let reboot = step("kesl", 1, StepResult::Done, true);
+    assert_eq!(reason(&[reboot], &unknown), "not known: kesl: denied; step kesl/1 asked for a reboot");
     assert_eq!(reason(&[], &absent), "");
     assert_eq!(reason(&[step("kesl", 1, StepResult::AlreadySo, false)], &absent), "already as planned");
 }

@@ -18,6 +18,7 @@ path_of() {
 }
 full_name() { case $1 in *.service | *.timer | *.socket | *.target) echo "$1" ;; *) echo "$1.service" ;; esac; }
 pid_of() { # prints the main pid if it is alive
+  [ -e "$state/$1" ] || return 1
   pid=$(cat "$state/$1" 2>/dev/null) && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null || [ -d "/proc/${pid:-none}" ] || return 1
   case $(cat "/proc/$pid/stat" 2>/dev/null) in *') Z '* | '') return 1 ;; esac
   echo "$pid"
@@ -201,7 +202,11 @@ case $verb in
     ;;
   list-units)
     all_units | while read -r name _; do
-      wanted_type "$name" && echo "$name loaded $(active_of "$name") $(sub_of "$name") $name"
+      wanted_type "$name" || continue
+      # Most were never started: no process is spent on them.
+      states='inactive dead'
+      [ ! -e "$state/$name" ] || states="$(active_of "$name") $(sub_of "$name")"
+      echo "$name loaded $states $name"
     done
     ;;
   list-timers) ;;

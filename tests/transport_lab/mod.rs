@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod contract;
+pub mod odd;
 pub mod users;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -70,12 +72,14 @@ impl Sshd {
         let dir = tempfile::tempdir().unwrap();
         let at = free_address();
         let path = |name: &str| dir.path().join(name);
+        // The last line of this kind counts.
+        let most = if extra.contains("MaxStartups") { "" } else { "MaxStartups 1000" };
         keygen(&path("host_ed25519"), "ed25519", "");
         keygen(&path("id"), "ed25519", "");
         std::fs::copy(path("id.pub"), path("authorized_keys")).unwrap();
         let config = format!(
-            "ListenAddress {}\nPort {}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM no\n\
-             StrictModes no\nPermitRootLogin yes\nMaxStartups 1000\n{extra}\n",
+            "{extra}\nListenAddress {}\nPort {}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM no\n\
+             StrictModes no\nPermitRootLogin yes\n{most}\n",
             at.ip(),
             at.port(),
             path("host_ed25519").display(),

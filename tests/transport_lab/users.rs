@@ -39,6 +39,11 @@ exec /usr/sbin/sshd "$@"
 
 /// Starts it; `without`: programs of /usr/bin that this host does not have.
 pub fn start(without: &str) -> Sshd {
+    start_with(without, "")
+}
+
+/// As `start`, with further lines of sshd's configuration.
+pub fn start_with(without: &str, extra: &str) -> Sshd {
     need_root();
     let files = tempfile::tempdir().unwrap();
     let lab = files.path().to_owned();
@@ -73,7 +78,7 @@ pub fn start(without: &str) -> Sshd {
     write("doas.conf", "permit nopass doer as root\npermit doasker as root\n");
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", NAMESPACE, "lab"]).arg(&lab).arg(without);
-    let mut sshd = Sshd::start_in("", &mut command);
+    let mut sshd = Sshd::start_in(extra, &mut command);
     std::fs::set_permissions(sshd.dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     sshd.users = Some(files);
     sshd

@@ -16,7 +16,7 @@ first() {
 ask_base() {
   mark uname "$kernel"
   mark shell "$$"
-  mark uid "$(id -u 2>/dev/null)"
+  mark uid "$uid"
   first hostname /proc/sys/kernel/hostname /etc/hostname
   first machine-id /etc/machine-id /var/lib/dbus/machine-id
   first dmi-uuid /sys/class/dmi/id/product_uuid

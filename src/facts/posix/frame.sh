@@ -57,7 +57,7 @@ flush() {
   IFS=
   list='' count=0
   if [ "$statable" ]; then
-    run stat stat -c '%f %s %U:%n' -- / "$@"
+    run stat stat -c '%f %s %u %U:%n' -- / "$@"
   else
     run ls ls -ld -- / "$@"
   fi

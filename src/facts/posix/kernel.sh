@@ -1,6 +1,11 @@
 # shellcheck shell=sh
 ask_kernel_modules() {
-  run modules sed 's/ .*//' /proc/modules
+  # A kernel built without loadable modules has neither file.
+  if [ -e /proc/sys/kernel/ostype ] && [ ! -e /proc/sys/kernel/modules_disabled ] && [ ! -e /proc/modules ]; then
+    mark not_modular yes
+  else
+    run modules sed 's/ .*//' /proc/modules
+  fi
 }
 
 # Sockets that listen (state 0A; 07 of udp, which has no other). The head line shows that a table

@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2016
+# shellcheck shell=sh disable=SC2016,SC2034,SC2154
 # A manager counts as being here by its database, not by its program. rpm is not run without one,
 # since it would make one.
 database() {
@@ -16,16 +16,32 @@ database() {
   return 1
 }
 
+rpm_database() {
+  database rpm "$1/rpmdb.sqlite" "$1/Packages" "$1/Packages.db"
+}
+
 ask_packages() {
   if database dpkg /var/lib/dpkg; then
     [ -s /var/lib/dpkg/status ] || [ ! -x /var/lib/dpkg ] || mark empty dpkg
     run dpkg dpkg-query -W -f='+${Package}\t${Version}\t${Architecture}\t${Status}\n'
   fi
-  if database rpm /var/lib/rpm/rpmdb.sqlite /var/lib/rpm/Packages /var/lib/rpm/Packages.db \
-    /usr/lib/sysimage/rpm/rpmdb.sqlite /usr/lib/sysimage/rpm/Packages /usr/lib/sysimage/rpm/Packages.db \
-    /usr/share/rpm/rpmdb.sqlite /usr/share/rpm/Packages /usr/share/rpm/Packages.db; then
-    run rpm rpm -qa --qf '+%{NAME}\t%{VERSION}-%{RELEASE}\t%{ARCH}\tinstalled\n'
-  fi
+  # Debian's rpm has a database for each user.
+  own=
+  if command -v rpm >/dev/null; then own=$(rpm --eval '%{_dbpath}' 2>/dev/null); fi
+  set -- /var/lib/rpm /usr/lib/sysimage/rpm /usr/share/rpm
+  case $own in "$HOME"/*) set -- "$@" "/root/${own#"$HOME"/}" ;; esac
+  if [ "$uid" = 0 ]; then set -- "$@" /root/.rpmdb; fi
+  case $own in
+    /*)
+      if rpm_database "$own"; then
+        run rpm rpm -qa --qf '+%{NAME}\t%{VERSION}-%{RELEASE}\t%{ARCH}\tinstalled\n'
+        set --
+      fi
+      ;;
+  esac
+  for d; do
+    if [ "$d" != "$own" ] && rpm_database "$d"; then break; fi
+  done
   if database apk /lib/apk/db/installed /usr/lib/apk/db/installed; then
     run apk sed -n '/^[PVA]:/p' "$f"
   fi

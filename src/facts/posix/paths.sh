@@ -31,7 +31,7 @@ odd() {
   done
   mark odd "$name$rest"
   if [ "$statable" ]; then
-    run odd stat -c '%f %s %U:' -- "$1"
+    run odd stat -c '%f %s %u %U:' -- "$1"
   fi
   if [ "$want" ]; then mark gap "$idx a file's name has a line break"; fi
 }

@@ -1,6 +1,16 @@
 # shellcheck shell=sh disable=SC2154
 ask_services() {
   units .service
+  # systemd tells the state of an alias under the name of the unit that it points to.
+  if [ -n "$links" ]; then
+    IFS=$NL
+    set -f
+    # shellcheck disable=SC2086
+    set -- $links
+    set +f
+    IFS=
+    run aliases ls -ld -- "$@"
+  fi
   for d in /etc/init.d /etc/rc.d/init.d; do
     if [ "$d" = /etc/rc.d/init.d ] && [ -h /etc/init.d ]; then continue; fi
     listable "$d" || continue

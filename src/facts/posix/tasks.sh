@@ -8,6 +8,8 @@ cron_files() {
       if [ -f "$f" ]; then
         mark "$word" "$f"
         tabs=$tabs$f$NL
+      elif [ -h "$f" ]; then
+        need "$f/."
       fi
     done
   done

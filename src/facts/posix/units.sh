@@ -2,6 +2,7 @@
 # The unit files with this ending in every directory that systemd reads. A link to /dev/null masks a
 # unit and is none itself.
 units() {
+  links=
   for d in /etc/systemd/system.control /run/systemd/system.control /run/systemd/transient \
     /run/systemd/generator.early /etc/systemd/system /etc/systemd/system.attached /run/systemd/system \
     /run/systemd/system.attached /run/systemd/generator /usr/local/lib/systemd/system \
@@ -12,6 +13,9 @@ units() {
     set +f
     for f in "$d"/*"$1"; do
       if [ -h "$f" ] && [ -c "$f" ]; then continue; fi
+      if [ -h "$f" ]; then
+        case $f in *"$NL"*) ;; *) links=$links$f$NL ;; esac
+      fi
       if [ -e "$f" ] || [ -h "$f" ]; then name "${f##*/}"; fi
     done
   done

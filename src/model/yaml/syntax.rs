@@ -71,9 +71,10 @@ fn words(kind: &ErrorKind) -> (String, &'static str) {
             "this line does not continue what stands above it",
             "align it with its neighbours: `key: value` in a map, `- entry` in a list",
         ),
-        K::MappingValueNotAllowed | K::InvalidColonPlacement => {
-            ("a `:` stands where no key can be", "begin a new line for a key; quote text that has `: ` in it")
-        }
+        K::MappingValueNotAllowed | K::InvalidColonPlacement => (
+            "a `:` stands where no key can be",
+            "begin a new line for a key, close every `[` and `{` above, and quote text that has `: ` in it",
+        ),
         K::MappingKeyNotAllowed | K::SimpleKeyExpected | K::InvalidSimpleKey => (
             "a key and its `:` are expected here",
             "write `key: value`, on one line and aligned with its neighbours",

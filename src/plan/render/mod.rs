@@ -14,6 +14,9 @@ mod service;
 mod task;
 mod trust;
 
+#[cfg(test)]
+mod tests;
+
 use super::effect::service_name;
 use crate::facts::{Facts, Listing};
 use crate::playbook::{Action, Product};
@@ -144,12 +147,18 @@ fn bounded(text: &str) -> String {
     }
 }
 
-/// A shell function that says whether a package owns a file, under any of the names that a merged
-/// `/usr` gives it.
+/// Shell functions: whether a package owns a file, under any of the names that a merged `/usr` gives
+/// it (where that cannot be told, it does), and deleting a file that none owns.
 const OWNED: &str = r#"  owned() {
     for spelling in "$1" "${1#/usr}" "/usr$1"; do
-      dpkg-query -S "$spelling" >/dev/null 2>&1 && return 0
-      rpm -qf "$spelling" >/dev/null 2>&1 && return 0
+      if command -v dpkg-query >/dev/null 2>&1; then
+        dpkg-query -S "$spelling" >/dev/null 2>&1
+        [ "$?" -eq 1 ] || return 0
+      fi
+      if command -v rpm >/dev/null 2>&1; then
+        said=$(rpm -qf "$spelling" 2>&1) && return 0
+        case $said in *'is not owned'* | *'No such file'*) ;; *) return 0 ;; esac
+      fi
     done
     return 1
   }
@@ -163,8 +172,10 @@ const OWNED: &str = r#"  owned() {
   }
 "#;
 
-/// A shell function that runs a command for at most so many seconds, where the host has the means.
-fn limited(seconds: u64) -> String {
+/// A shell function that ends a command a little before the step's own limit, where the host has the
+/// means: the status then still comes.
+fn limited(timeout: u64) -> String {
+    let seconds = (timeout - timeout / 10).max(1);
     format!(
         "  limited() {{\n    if timeout 5 true 2>/dev/null; then timeout {seconds} \"$@\"; else \"$@\"; fi\n  }}\n"
     )

@@ -5,6 +5,32 @@ use super::{Context, Rendered, bounded, cannot_tell, script};
 use crate::facts::Package;
 use crate::playbook::Pattern;
 
+/// No vendor's product: without one of these a host may not start, or not be reached again.
+const ESSENTIAL: [&str; 22] = [
+    "apt",
+    "base-files",
+    "base-passwd",
+    "bash",
+    "busybox",
+    "coreutils",
+    "dash",
+    "dnf",
+    "dpkg",
+    "filesystem",
+    "glibc",
+    "init",
+    "libc-bin",
+    "libc6",
+    "login",
+    "openssh-server",
+    "pam",
+    "rpm",
+    "setup",
+    "sudo",
+    "systemd",
+    "util-linux",
+];
+
 /// Waits while another process holds the package database's lock, told by the manager's own words: a
 /// status alone does not say it. The errors go through a file that is unlinked before the manager
 /// starts, since a daemon that inherits a pipe would keep a substitution waiting for ever.
@@ -50,6 +76,9 @@ pub(super) fn remove(
             other.name,
             bounded(&other.manager)
         ));
+    }
+    if let Some(essential) = found.iter().find(|package| ESSENTIAL.contains(&package.name.as_str())) {
+        return Err(format!("package `{}` belongs to the system", essential.name));
     }
     let commands: Vec<String> = [dpkg(&found, purge, context), rpm(&found)].into_iter().flatten().collect();
     // The step's own limit must not end the waiting: the reason would be lost.

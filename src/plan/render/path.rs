@@ -92,16 +92,19 @@ const SHARED: &[&str] = &[
 pub(super) fn remove(path: &Pattern, context: &Context<'_>) -> Result<Option<Rendered>, String> {
     let Some(targets) = targets(path, context)? else { return Ok(None) };
     for target in &targets {
-        may_go(target, context)?;
+        may_go(&target.path, context)?;
     }
-    let list = words(targets.iter().map(String::as_str));
-    let commands =
-        targets.iter().map(|target| format!("rm -rf --one-file-system {}", quote(target))).collect();
+    let list = words(targets.iter().map(|target| target.path.as_str()));
+    let command = |target: &&PathEntry| match target.kind {
+        PathKind::Directory => format!("rm -rf --one-file-system {}", quote(&target.path)),
+        _ => format!("rm -f {}", quote(&target.path)),
+    };
+    let commands = targets.iter().map(command).collect();
     Ok(Some(Rendered { commands, script: script(&body(&list, &own_accounts(context))) }))
 }
 
 /// What the facts know at the path, without what lies below another of them.
-fn targets(pattern: &Pattern, context: &Context<'_>) -> Result<Option<Vec<String>>, String> {
+fn targets<'f>(pattern: &Pattern, context: &Context<'f>) -> Result<Option<Vec<&'f PathEntry>>, String> {
     let what = || format!("what is at `{pattern}`");
     let Some(listing) = context.facts.paths.get(pattern.as_str()) else {
         return Err(format!("it cannot be told {}: this was not asked", what()));
@@ -109,7 +112,8 @@ fn targets(pattern: &Pattern, context: &Context<'_>) -> Result<Option<Vec<String
     if listing.items.is_empty() {
         return cannot_tell(&what(), listing).map_or(Ok(None), Err);
     }
-    let matcher = pattern.matcher();
+    // The facts name paths without a `/` too many; the playbook may not.
+    let matcher = Pattern::new(tidy(pattern.as_str())).matcher();
     let believable =
         |entry: &&PathEntry| is_exact_path(&entry.path) && matcher.matches(&entry.path).is_true();
     if let Some(strange) = listing.items.iter().find(|entry| !believable(entry)) {
@@ -134,7 +138,11 @@ fn targets(pattern: &Pattern, context: &Context<'_>) -> Result<Option<Vec<String
     if kept.len() > MOST_PATHS {
         return Err(format!("`{pattern}` matches {} paths, more than {MOST_PATHS}", kept.len()));
     }
-    Ok(Some(kept.into_iter().map(|entry| entry.path.clone()).collect()))
+    Ok(Some(kept))
+}
+
+fn tidy(pattern: &str) -> String {
+    pattern.split('/').filter(|part| !matches!(*part, "" | ".")).flat_map(|part| ["/", part]).collect()
 }
 
 fn may_go(path: &str, context: &Context<'_>) -> Result<(), String> {

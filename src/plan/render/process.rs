@@ -4,17 +4,29 @@ use super::quote::{is_exact_path, quote};
 use super::{Context, Rendered, bounded, cannot_tell, script};
 use crate::playbook::Pattern;
 
-/// Never pid 1, never one of those that this script descends from.
-const KILL: &str = r#"  keep=" 1 "
-  pid=$(exec sh -c 'echo "$PPID"')
-  while [ "${pid:-0}" -gt 1 ]; do
-    keep="$keep$pid "
+/// Never pid 1, never this script, what it descends from or what descends from it.
+const KILL: &str = r#"  self=$(exec sh -c 'echo "$PPID"')
+  parent_of() {
     parent=
     while read -r key value; do
       [ "$key" != PPid: ] || { parent=$value; break; }
-    done <"/proc/$pid/status"
-    pid=$parent
+    done <"/proc/$1/status"
+  } 2>/dev/null
+  keep=" 1 "
+  parent=$self
+  while [ "${parent:-0}" -gt 1 ]; do
+    keep="$keep$parent "
+    parent_of "$parent"
   done
+  is_ours() {
+    case $keep in *" $1 "*) return 0 ;; esac
+    parent=$1
+    while [ "${parent:-0}" -gt 1 ]; do
+      [ "$parent" != "$self" ] || return 0
+      parent_of "$parent"
+    done
+    return 1
+  }
   found() {
     ls -l /proc/[0-9]*/exe 2>/dev/null | while read -r line; do
       exe=${line#*' -> '}
@@ -22,7 +34,7 @@ const KILL: &str = r#"  keep=" 1 "
       pid=${line%%/exe*}
       pid=${pid##*/}
       case $pid in '' | *[!0-9]*) continue ;; esac
-      case $keep in *" $pid "*) continue ;; esac
+      is_ours "$pid" && continue
       exe=$(readlink "/proc/$pid/exe" 2>/dev/null) || continue
       is_wanted "${exe%' (deleted)'}" && printf ' %s' "$pid"
     done
@@ -65,11 +77,17 @@ pub(super) fn kill(exe: &Pattern, context: &Context<'_>) -> Result<Option<Render
             bounded(strange)
         ));
     }
+    let exact = exact_alternative(exe.as_str());
     if running.is_empty() {
         let what = format!("which processes of `{exe}` run");
-        return cannot_tell(&what, processes).map_or(Ok(None), Err);
+        match cannot_tell(&what, processes) {
+            None => return Ok(None),
+            Some(reason) if exact.is_none() => return Err(reason),
+            Some(_) => running.push(exe.as_str()),
+        }
     }
-    let alternatives = alternatives(exe.as_str(), &running);
+    let alternatives =
+        exact.map_or_else(|| running.iter().map(|path| in_case(path)).collect(), |one| vec![one]);
     let shown: Vec<String> = running.iter().map(|path| quote(path)).collect();
     let body = format!(
         "  is_wanted() {{\n    case $1 in {}) return 0 ;; esac\n    return 1\n  }}\n{KILL}",
@@ -79,14 +97,13 @@ pub(super) fn kill(exe: &Pattern, context: &Context<'_>) -> Result<Option<Render
     Ok(Some(Rendered { commands, script: script(&body) }))
 }
 
-/// The pattern for the shell's `case`, which knows no difference between `*` and `**`: a literal, a
-/// literal followed by `/**`, or else exactly the executables that run now.
-fn alternatives(pattern: &str, running: &[&str]) -> Vec<String> {
+/// The pattern for the shell's `case`, which knows no difference between `*` and `**`: of a literal, or
+/// a literal followed by `/**`. For others exactly the executables that run now are meant.
+fn exact_alternative(pattern: &str) -> Option<String> {
     let literal = |text: &str| is_exact_path(text) && !text.contains(['*', '?', '[', '{', '\\']);
     match pattern.strip_suffix("/**") {
-        Some(directory) if literal(directory) => vec![format!("{}/*", in_case(directory))],
-        None if literal(pattern) => vec![in_case(pattern)],
-        _ => running.iter().map(|path| in_case(path)).collect(),
+        Some(directory) => literal(directory).then(|| format!("{}/*", in_case(directory))),
+        None => literal(pattern).then(|| in_case(pattern)),
     }
 }
 

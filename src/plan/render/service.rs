@@ -1,7 +1,7 @@
 //! `stop_service` and `delete_service`.
 
 use super::quote::{is_exact_path, is_name, quote};
-use super::{Context, OWNED, Rendered, bounded, cannot_tell, limited, script};
+use super::{Context, OWNED, Rendered, bounded, limited, script};
 use crate::facts::Service;
 
 /// Where unit files stand that an administrator or a program put there, and where packages put theirs.
@@ -36,11 +36,10 @@ impl<'f> Known<'f> {
         }
         let services = &context.facts.services;
         let items: Vec<&Service> = services.items.iter().filter(|service| service.name == name).collect();
-        if items.is_empty() {
-            return match cannot_tell(&format!("whether there is a service `{name}`"), services) {
-                Some(reason) => Err(reason),
-                None => Ok(None),
-            };
+        // Where the host may have more services than it told, it is looked at again when the step runs:
+        // the name is the playbook's own, and one that is not there is nothing to do.
+        if items.is_empty() && services.is_complete() {
+            return Ok(None);
         }
         let mut files: Vec<String> =
             ["/etc/systemd/system", "/run/systemd/system"].map(|d| format!("{d}/{name}.service")).to_vec();
@@ -59,41 +58,59 @@ impl<'f> Known<'f> {
                 files.push(file.to_owned());
             }
         }
-        let units = || items.iter().filter(|service| service.kind == "systemd");
-        let by_systemd = units().any(|service| service.active.is_some());
-        Ok(Some(Self { name, by_systemd, has_unit: units().next().is_some(), init, files }))
+        let has_unit = items.iter().any(|service| service.kind == "systemd");
+        let by_systemd = items.iter().any(|service| service.active.is_some());
+        Ok(Some(Self { name, by_systemd, has_unit, init, files }))
     }
 
-    /// The shell condition under which systemd answers for the service.
-    fn condition(&self) -> &'static str {
+    /// Whether it is systemd's to stop, also as the wrapper of an init script.
+    fn is_managed(&self) -> bool {
+        self.has_unit || self.by_systemd || self.init.is_none()
+    }
+
+    /// The shell condition under which systemd runs.
+    fn booted(&self) -> &'static str {
         if self.by_systemd { "command -v systemctl >/dev/null 2>&1" } else { "[ -d /run/systemd/system ]" }
     }
 
     fn stop_command(&self) -> String {
         match self.init {
-            Some(init) if !self.has_unit => format!("{} stop", quote(init)),
+            Some(init) if !self.is_managed() => format!("{} stop", quote(init)),
             _ => format!("systemctl stop {}.service", self.name),
         }
     }
 
-    /// Stops it; a service that systemd does not know (status 5) has stopped.
+    /// Stops it. One that systemd does not have loaded (status 5) has stopped; where systemctl is there
+    /// and systemd does not run, an init script is all that could have started it.
     fn stop_lines(&self) -> String {
         let Self { name, .. } = self;
-        let mut text = String::new();
-        if self.has_unit || self.init.is_none() {
+        let mut text = String::from("  status=none\n");
+        if self.is_managed() {
             text.push_str(&format!(
-                "  if {}; then\n    limited systemctl stop {name}.service\n    status=$?\n    \
-                 [ \"$status\" -eq 5 ] && status=0\n",
-                self.condition()
+                r#"  if command -v systemctl >/dev/null 2>&1; then
+    said=$(limited systemctl stop {name}.service 2>&1)
+    status=$?
+    case $status:$said in
+      5:*) status=0 ;;
+      *'not been booted with systemd'*) status=none ;;
+    esac
+    [ -z "$said" ] || printf '%s\n' "$said" >&2
+  fi
+"#
             ));
-            text.push_str("  else\n");
-        } else {
-            text.push_str("  if :; then\n");
         }
+        let scripts = INIT_DIRECTORIES.map(|directory| format!("{directory}/{name}")).join(" ");
         text.push_str(&format!(
-            "    status=0\n    for init in {}; do\n      [ -x \"$init\" ] || continue\n      \
-             limited \"$init\" stop\n      status=$?\n      break\n    done\n  fi\n",
-            INIT_DIRECTORIES.map(|directory| format!("{directory}/{name}")).join(" ")
+            r#"  if [ "$status" = none ]; then
+    status=0
+    for init in {scripts}; do
+      [ -x "$init" ] || continue
+      limited "$init" stop
+      status=$?
+      break
+    done
+  fi
+"#
         ));
         text
     }
@@ -107,12 +124,12 @@ pub(super) fn stop(name: &str, context: &Context<'_>) -> Result<Option<Rendered>
 
 pub(super) fn delete(name: &str, context: &Context<'_>) -> Result<Option<Rendered>, String> {
     let Some(known) = Known::of(name, context)? else { return Ok(None) };
-    let (condition, stop) = (known.condition(), known.stop_lines());
+    let (booted, stop) = (known.booted(), known.stop_lines());
     let files = known.files.join(" ");
     // A running service is not deleted under its feet: where it cannot be stopped, nothing goes.
     let body = format!(
         r#"{limited}{OWNED}{stop}  [ "$status" -eq 0 ] || exit "$status"
-  if {condition}; then systemctl disable {name}.service; fi
+  if command -v systemctl >/dev/null 2>&1; then systemctl disable {name}.service; fi
   for file in {files}; do
     unlink_own "$file" || status=1
   done
@@ -129,7 +146,7 @@ pub(super) fn delete(name: &str, context: &Context<'_>) -> Result<Option<Rendere
     /etc/runlevels/*/{name}; do
     [ ! -L "$link" ] || rm -f -- "$link" || status=1
   done
-  if {condition}; then
+  if {booted}; then
     systemctl daemon-reload || status=1
     systemctl reset-failed {name}.service 2>/dev/null
   fi
@@ -138,13 +155,13 @@ pub(super) fn delete(name: &str, context: &Context<'_>) -> Result<Option<Rendere
         limited = limited(context.timeout),
     );
     let mut commands = vec![known.stop_command()];
-    if known.has_unit {
+    if known.is_managed() {
         commands.push(format!("systemctl disable {name}.service"));
     }
     commands.push(format!("rm -f {files}"));
     commands
         .push(format!("rm -rf /etc/systemd/system/{name}.service.d /run/systemd/system/{name}.service.d"));
-    if known.has_unit {
+    if known.is_managed() {
         commands.push("systemctl daemon-reload".to_owned());
     }
     Ok(Some(Rendered { commands, script: script(&body) }))

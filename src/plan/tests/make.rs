@@ -1,0 +1,342 @@
+use super::*;
+
+fn host<'p>(plan: &'p Plan, name: &str) -> &'p PlannedHost {
+    plan.hosts.iter().find(|host| host.name == name).unwrap()
+}
+
+fn step_ids(host: &PlannedHost) -> Vec<&str> {
+    host.steps.iter().map(|step| step.id.as_str()).collect()
+}
+
+fn reason<'p>(host: &'p PlannedHost, product: &str) -> &'p str {
+    &host.not_planned.iter().find(|entry| entry.product == product).unwrap().reason
+}
+
+/// The playbook with kesl's steps replaced.
+fn with_steps(steps: Vec<Step>) -> Playbook {
+    let mut playbook = playbook();
+    playbook.products.retain(|product| product.id == "kesl");
+    playbook.products[0].remove = steps;
+    playbook
+}
+
+fn kesl_planned(steps: Vec<Step>, facts: Facts) -> PlannedHost {
+    plan_one(&with_steps(steps), facts).hosts.remove(0)
+}
+
+#[test]
+fn products_go_in_the_order_of_after_with_every_step_rendered() {
+    let plan = plan_one(&playbook(), kesl_facts("web01"));
+    let host = host(&plan, "web01");
+    assert_eq!(step_ids(host), ["kesl/1", "kesl/2", "kesl/3", "klnagent/1"]);
+    assert_eq!(host.gone_after, ["kesl", "klnagent"]);
+    assert!(host.not_planned.is_empty());
+    assert!(host.steps.iter().all(|step| !step.script.is_empty() && step.run_as == "root"));
+    assert_eq!(host.steps[1].timeout, 300);
+    assert_eq!(host.steps[0].timeout, 600);
+}
+
+#[test]
+fn what_is_absent_is_neither_planned_nor_listed() {
+    let plan = plan_one(&playbook(), clean_facts("web01"));
+    let host = host(&plan, "web01");
+    assert!(host.steps.is_empty() && host.not_planned.is_empty() && host.gone_after.is_empty());
+}
+
+#[test]
+fn leavings_get_the_same_steps_and_what_is_gone_is_already_so() {
+    let mut facts = clean_facts("web01");
+    let data = entry("/var/opt/kaspersky/kesl", PathKind::Directory);
+    facts.paths.insert(data.path.clone(), complete(vec![data]));
+    let plan = plan_one(&playbook(), facts);
+    let host = host(&plan, "web01");
+    assert_eq!(step_ids(host), ["kesl/1", "kesl/2", "kesl/3"]);
+    let already: Vec<bool> = host.steps.iter().map(|step| step.already_so).collect();
+    assert_eq!(already, [true, true, false]);
+    assert!(host.steps[0].script.is_empty() && host.steps[0].commands.is_empty());
+}
+
+#[test]
+fn an_unknown_product_has_no_steps_and_holds_back_what_comes_after_it() {
+    let mut facts = kesl_facts("web01");
+    facts.packages.items.retain(|package| !package.name.starts_with("kesl"));
+    // Now nobody knows whether kesl is installed; klnagent is.
+    facts.packages.gaps.push(Gap { reason: "rpm: cannot open Packages database".into(), remedy: None });
+    let plan = plan_one(&playbook(), facts);
+    let host = host(&plan, "web01");
+    assert!(host.steps.is_empty(), "{:?}", host.steps);
+    assert!(reason(host, "kesl").contains("cannot open Packages database"), "{}", reason(host, "kesl"));
+    assert!(reason(host, "klnagent").contains("`kesl` must go first"));
+    assert!(host.gone_after.is_empty());
+}
+
+#[test]
+fn opt_in_and_report_only_are_choices_that_hold_nothing_back() {
+    let mut facts = kesl_facts("web01");
+    let more = ["ksc64", "ksmg"].map(|name| package(name, "install ok installed"));
+    facts.packages.items.extend(more);
+    let plan = plan_one(&playbook(), facts.clone());
+    let found = host(&plan, "web01");
+    assert_eq!(reason(found, "ksc"), "it is removed only by choice: give `--allow administration-server`");
+    assert!(reason(found, "ksmg").starts_with("it is only reported: "));
+    assert_eq!(found.gone_after, ["kesl", "klnagent"]);
+
+    let allowed = PlanSettings { allowed: vec!["administration-server".to_owned()], ..settings() };
+    let plan = plan_with(&playbook(), allowed, &[facts]).unwrap();
+    assert_eq!(host(&plan, "web01").gone_after, ["kesl", "ksc", "klnagent"]);
+}
+
+#[test]
+fn a_step_that_cannot_be_planned_takes_its_product_and_those_after_it_along() {
+    let mut facts = kesl_facts("web01");
+    facts.mounts.items.push("/var/opt/kaspersky/kesl/quarantine".into());
+    let plan = plan_one(&playbook(), facts);
+    let host = host(&plan, "web01");
+    assert!(host.steps.is_empty());
+    assert_eq!(
+        reason(host, "kesl"),
+        "step 3 (remove_path): a file system is mounted at `/var/opt/kaspersky/kesl/quarantine`"
+    );
+    assert_eq!(reason(host, "klnagent"), "`kesl` must go first, and its removal is not planned");
+}
+
+#[test]
+fn without_root_nothing_is_planned_and_the_remedy_is_named() {
+    let mut facts = kesl_facts("web01");
+    facts.privilege = Privilege { uid: Some(1000), become_failed: None };
+    assert!(reason(host(&plan_one(&playbook(), facts.clone()), "web01"), "kesl").contains("give `--become`"));
+    facts.privilege.become_failed = Some("sudo: a password is required".into());
+    assert!(reason(host(&plan_one(&playbook(), facts), "web01"), "kesl").contains("a password is required"));
+}
+
+#[test]
+fn steps_for_a_person_need_no_root_and_run_as_nobody_special() {
+    let mut facts = kesl_facts("web01");
+    facts.privilege = Privilege { uid: Some(1000), become_failed: None };
+    let manual = Action::Manual { instructions: "switch the engine in its console".into() };
+    let host = kesl_planned(vec![step(manual)], facts);
+    assert_eq!(host.steps[0].run_as, "ivan");
+    assert!(host.steps[0].script.is_empty());
+    assert_eq!(host.steps[0].instructions.as_deref(), Some("switch the engine in its console"));
+}
+
+#[test]
+fn when_leaves_a_step_out_and_an_unknown_when_the_whole_product() {
+    let when = |rule: Rule| {
+        let conditional = Step { when: Some(rule), ..step(run("true")) };
+        vec![conditional, step(remove_package(&["kesl"]))]
+    };
+    let ids = |host: &PlannedHost| -> Vec<String> { host.steps.iter().map(|step| step.id.clone()).collect() };
+    let found = kesl_planned(when(package_check("kesl-gui")), kesl_facts("h"));
+    assert_eq!(ids(&found), ["kesl/1", "kesl/2"]);
+    let found = kesl_planned(when(package_check("absent")), kesl_facts("h"));
+    assert_eq!(ids(&found), ["kesl/2"], "steps keep the numbers that the playbook gives them");
+    let found = kesl_planned(when(path_check("/never/asked")), kesl_facts("h"));
+    assert!(found.steps.is_empty());
+    assert!(reason(&found, "kesl").starts_with("step 1 (run): it cannot be told whether it applies"));
+}
+
+#[test]
+fn a_command_of_which_nothing_is_known_is_for_what_is_installed() {
+    let steps = || vec![step(run("kesl-setup --clean")), step(remove_path("/var/opt/kaspersky/kesl"))];
+    assert_eq!(kesl_planned(steps(), kesl_facts("h")).steps.len(), 2);
+    let mut facts = kesl_facts("h");
+    facts.packages.items.retain(|package| package.name == "dpkg");
+    assert_eq!(step_ids(&kesl_planned(steps(), facts.clone())), ["kesl/2"]);
+    let with_effect = Step { effect: Some(Rule::Not(Box::new(package_check("dpkg")))), ..step(run("x")) };
+    assert_eq!(kesl_planned(vec![with_effect], facts).steps.len(), 1);
+}
+
+#[test]
+fn a_commands_conditions_come_into_the_plan_and_secrets_only_by_name() {
+    let mut action = run("kesl-control --remove");
+    if let Action::Run { accept, reboot_codes, retry_on, blocked_if, env, stdin, .. } = &mut action {
+        *accept = vec![0, 3];
+        *reboot_codes = vec![194];
+        *retry_on = vec![75];
+        *blocked_if = Some(TextPattern("password".into()));
+        env.insert("TOKEN".into(), "kes_token".into());
+        *stdin = Some("kes_password".into());
+    }
+    let mut playbook = with_steps(vec![step(action)]);
+    let errors = plan_for(&playbook, &[kesl_facts("h")]).unwrap_err();
+    assert_eq!(errors.list.len(), 2, "{errors}");
+    assert!(errors.list.iter().all(|error| error.help.is_some() && error.place == Some(place(20))));
+
+    playbook.secrets = vec![secret("kes_password"), secret("kes_token"), secret("unused")];
+    let plan = plan_one(&playbook, kesl_facts("h"));
+    let names: Vec<&str> = plan.secrets.keys().map(String::as_str).collect();
+    assert_eq!(names, ["kes_password", "kes_token"]);
+    let step = &plan.hosts[0].steps[0];
+    assert_eq!((&step.accept, &step.reboot_codes, &step.retry_on), (&vec![0, 3], &vec![194], &vec![75]));
+    assert_eq!(step.stdin.as_deref(), Some("kes_password"));
+    assert!(step.script.contains("UPROOT_STDIN"));
+
+    let clash = SecretReference { source: crate::model::SecretSource::Env("OTHER".into()), optional: false };
+    let settings = PlanSettings { secrets: [("kes_token".to_owned(), clash)].into(), ..settings() };
+    let errors = plan_with(&playbook, settings, &[kesl_facts("h")]).unwrap_err();
+    assert!(errors.list[0].message.contains("the name of a secret of a connection"));
+}
+
+#[test]
+fn gates_are_asked_when_applied_even_if_they_hold_now() {
+    let holds = package_check("dpkg");
+    let gate = Action::Require { rule: holds.clone(), message: Some("no dpkg".into()) };
+    let wait = Action::WaitFor { rule: holds.clone() };
+    let host = kesl_planned(vec![step(gate), step(wait), step(remove_package(&["kesl"]))], kesl_facts("h"));
+    for step in &host.steps[..2] {
+        assert!(!step.already_so && step.script.is_empty());
+        assert_eq!(step.condition.as_ref(), Some(&holds));
+    }
+    assert_eq!(host.steps[0].instructions.as_deref(), Some("no dpkg"));
+}
+
+#[test]
+fn a_playbooks_own_effect_is_asked_besides_the_actions() {
+    let own = Rule::Not(Box::new(package_check("kesl-gui")));
+    let removal = Step { effect: Some(own.clone()), ..step(remove_package(&["absent"])) };
+    // The action's part holds and the playbook's does not: there is nothing that could be done.
+    let host = kesl_planned(vec![removal], kesl_facts("h"));
+    assert!(reason(&host, "kesl").contains("nothing for it to act on"));
+    let removal = Step { effect: Some(own.clone()), ..step(remove_package(&["kesl-gui"])) };
+    let host = kesl_planned(vec![removal], kesl_facts("h"));
+    assert!(matches!(host.steps[0].effect.as_ref().unwrap(), Rule::All(rules) if rules.contains(&own)));
+}
+
+#[test]
+fn a_product_whose_steps_change_nothing_is_not_called_planned() {
+    let host = kesl_planned(vec![step(remove_package(&["absent"]))], kesl_facts("h"));
+    assert!(reason(&host, "kesl").contains("so already, yet the rules find it"));
+    let host = kesl_planned(Vec::new(), kesl_facts("h"));
+    assert!(reason(&host, "kesl").contains("no steps"));
+    assert!(host.gone_after.is_empty());
+}
+
+#[test]
+fn a_parent_that_another_product_uses_stays() {
+    let mut playbook = playbook();
+    // Two components and of no system: the product's own parent.
+    let wide = "/opt/kaspersky";
+    playbook.products[1].remove = vec![step(remove_path(wide)), step(remove_package(&["kesl*"]))];
+    playbook.products[0].residue = Some(path_check("/opt/kaspersky/klnagent64"));
+    let mut facts = kesl_facts("h");
+    let directory = |path: &str| complete(vec![entry(path, PathKind::Directory)]);
+    facts.paths.insert(wide.into(), directory(wide));
+    facts.paths.insert("/opt/kaspersky/klnagent64".into(), directory("/opt/kaspersky/klnagent64"));
+    let planned = plan_one(&playbook, facts.clone());
+    assert_eq!(
+        reason(host(&planned, "h"), "kesl"),
+        "step 1 (remove_path): `/opt/kaspersky` holds `/opt/kaspersky/klnagent64` of product `klnagent`, \
+         which is removed only after this one"
+    );
+    // The other way round there is nobody left to use it.
+    playbook.products[0].after.clear();
+    playbook.products[1].after = vec!["klnagent".to_owned()];
+    let planned = plan_one(&playbook, facts.clone());
+    assert_eq!(host(&planned, "h").gone_after, ["klnagent", "kesl"]);
+    // Unless that one stays.
+    playbook.products[0].report_only = Some("kept".into());
+    playbook.products[1].after.clear();
+    let planned = plan_one(&playbook, facts);
+    assert!(reason(host(&planned, "h"), "kesl").contains("of product `klnagent`, which stays"));
+}
+
+#[test]
+fn a_product_found_stuck_late_counts_as_staying_for_those_before_it() {
+    let mut playbook = playbook();
+    let shared = "/opt/kaspersky/shared";
+    playbook.products[1].remove = vec![step(remove_path(shared)), step(remove_package(&["kesl*"]))];
+    playbook.products[0].residue = Some(path_check(shared));
+    let mut facts = kesl_facts("h");
+    facts.paths.insert(shared.into(), complete(vec![entry(shared, PathKind::Directory)]));
+    // The same path is no parent: while both go, kesl may take it.
+    assert_eq!(host(&plan_one(&playbook, facts.clone()), "h").gone_after, ["kesl", "klnagent"]);
+    // klnagent comes later and cannot go: kesl, planned before that is known, must leave the path.
+    playbook.products[0].after.clear();
+    playbook.products.rotate_left(1);
+    playbook.products.retain(|product| product.id == "kesl" || product.id == "klnagent");
+    playbook.products[1].remove = vec![step(Action::RemoveUser { name: "root".into() })];
+    let planned = plan_one(&playbook, facts);
+    let found = host(&planned, "h");
+    assert!(found.steps.is_empty(), "{:?}", step_ids(found));
+    assert!(reason(found, "kesl").contains("of product `klnagent`, which stays"));
+}
+
+#[test]
+fn two_names_of_one_machine_are_planned_once() {
+    let first = kesl_facts("a");
+    let second = Facts { host: "b".into(), ..first.clone() };
+    let mut third = Facts { host: "c".into(), ..first.clone() };
+    third.identity.dmi_uuid = Some("4c4c4544".into());
+    let plan = plan_for(&playbook(), &[first, second, third]).unwrap();
+    assert_eq!(host(&plan, "a").steps.len(), 4);
+    for name in ["b", "c"] {
+        let other = host(&plan, name);
+        assert_eq!(other.state, HostState::Skipped);
+        assert!(other.reason.contains("`a`"), "{}", other.reason);
+        assert!(other.steps.is_empty());
+        assert!(plan.waves.iter().all(|wave| !wave.hosts.contains(&other.name)));
+    }
+    // Clones with one machine-id and different hardware are different machines.
+    let mut first = kesl_facts("a");
+    first.identity.dmi_uuid = Some("1".into());
+    let mut second = Facts { host: "b".into(), ..first.clone() };
+    second.identity.dmi_uuid = Some("2".into());
+    let plan = plan_for(&playbook(), &[first, second]).unwrap();
+    assert_eq!(host(&plan, "b").state, HostState::Present);
+}
+
+#[test]
+fn an_unreachable_host_is_in_a_wave_and_has_no_steps() {
+    let playbook = playbook();
+    let inventory = inventory(&["a", "b"]);
+    let facts = kesl_facts("a");
+    let inputs = vec![unreachable(&inventory.hosts[1]), host_read(&playbook, &inventory.hosts[0], &facts)];
+    let plan = make(&playbook, settings(), &inventory, inputs).unwrap();
+    assert_eq!(plan.waves.iter().map(|wave| wave.hosts.join(" ")).collect::<Vec<_>>(), ["a", "b"]);
+    let lost = host(&plan, "b");
+    assert_eq!(lost.state, HostState::Unreachable);
+    assert!(lost.steps.is_empty() && lost.remedy.is_some());
+    assert!(validate::defects(&plan).is_empty(), "{:?}", validate::defects(&plan));
+}
+
+#[test]
+fn everything_that_forbids_a_plan_is_told_at_once() {
+    let mut playbook = playbook();
+    playbook.unobeyed.push(Unobeyed { what: "key `soak` of wave `canary`".into(), place: place(40) });
+    playbook.waves = vec![Wave {
+        name: "canary".into(),
+        hosts: WaveHosts::Pattern("nowhere".into()),
+        parallel: None,
+        max_failures: crate::playbook::Budget::Count(0),
+        max_unreachable: None,
+        place: Some(place(41)),
+    }];
+    let unsupported = Action::Unsupported { kind: "reboot".into(), arguments: BTreeMap::new() };
+    playbook.products[1].remove.push(step(unsupported));
+    // Two hosts make the same mistake: it is told once.
+    let errors = plan_for(&playbook, &[kesl_facts("a"), kesl_facts("b")]).unwrap_err();
+    let messages: Vec<&str> = errors.list.iter().map(|error| error.message.as_str()).collect();
+    assert_eq!(messages.len(), 3, "{messages:?}");
+    assert!(errors.list.iter().all(|error| error.help.is_some() && error.place.is_some()));
+    assert!(messages[0].contains("`soak`"));
+    assert!(messages.iter().any(|message| message.contains("step `reboot` of product `kesl`")));
+    assert!(messages.iter().any(|message| message.contains("`nowhere`")));
+}
+
+#[test]
+fn a_circle_of_products_is_an_error_of_the_playbook() {
+    let mut playbook = playbook();
+    playbook.products[1].after = vec!["klnagent".to_owned()];
+    let errors = plan_for(&playbook, &[kesl_facts("a")]).unwrap_err();
+    assert!(errors.list[0].message.contains("wait for each other in a circle"));
+}
+
+#[test]
+fn hostile_names_stop_the_product_and_stay_out_of_every_script() {
+    let mut facts = kesl_facts("h");
+    facts.packages.items.push(package("kesl-gui\nreboot", "install ok installed"));
+    let host = kesl_planned(vec![step(remove_package(&["kesl*"]))], facts);
+    assert!(host.steps.is_empty());
+    assert!(reason(&host, "kesl").contains("cannot be a package's name"));
+}
