@@ -581,7 +581,7 @@ fn a_jail_is_not_the_host() {
          for d in bin sbin lib lib64; do ln -s usr/$d $d; done; \
          for d in usr etc dev proc sys; do mount --rbind /$d /jail/$d; done; \
          cp -a /var/lib/dpkg /jail/var/lib/ && rm -f /jail/var/lib/dpkg/info/kesl.* && \
-         awk '/^Package: kesl/{exit} {print}' /var/lib/dpkg/status >/jail/var/lib/dpkg/status",
+         awk 'BEGIN {RS=\"\"; ORS=\"\\n\\n\"} !/^Package: kesl/' /var/lib/dpkg/status >/jail/var/lib/dpkg/status",
     )
     .success();
     let playbook = playbook(&lab, "{ package: kesl }", PACKAGE);
