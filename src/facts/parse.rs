@@ -39,7 +39,7 @@ pub fn parse(
         facts.privilege.become_failed = Some(reason.clone());
     }
     facts.os = base.os;
-    if base.platform == Some(Platform::Linux) {
+    if base.platform == Some(Platform::Linux) && !base.is_jail {
         facts.pending_reboot = base.pending_reboot;
         facts.mounts = base.mounts;
         let asker = Asker { is_root: base.uid == Some(0) };
@@ -84,6 +84,10 @@ fn listing<T>(asked: bool, reason: &str) -> Listing<T> {
 /// Why nothing is known of a host that is not Linux, or did not say what it is.
 fn not_recognised(sections: &Sections<'_>, base: &base::Base) -> String {
     match base.platform {
+        _ if base.is_jail => {
+            "the login leads into a jail: its root directory is not the host's (`ChrootDirectory` of sshd?)"
+                .to_owned()
+        }
         _ if sections.is_empty() => sections.end().to_owned(),
         Some(Platform::Macos) => "macOS is not supported by this version".to_owned(),
         _ if base.os.kernel_name.is_empty() => "the host did not say which system it runs".to_owned(),
