@@ -210,7 +210,8 @@ fn host_body(host: &PlannedHost, page: &mut Page) {
         page.line(2, &host.reason);
     }
     if let Some(remedy) = &host.remedy {
-        page.line(2, &format!("try: {remedy}"));
+        // On one line, however long: a command is there to be copied.
+        page.text.push_str(&format!("  try: {}\n", escape_line(remedy)));
     }
     // Why a product is unknown is said where it is said that it is not planned.
     let left = |finding: &Finding| host.not_planned.iter().any(|entry| entry.product == finding.product);
