@@ -196,12 +196,13 @@ impl Login<'_> {
             message.push_str(&format!("; not used: {skipped}"));
         }
         let (user, address, port) = (&self.target.user, &self.target.address, self.target.port);
+        let wrong_password = self.credentials.password.is_some() && methods.contains("password");
         let remedy = if keys.is_empty() && self.credentials.password.is_none() {
             message.push_str(
                 "; there is no key here: `ssh-add` one, name one with `--key`, or give the password",
             );
             "--ask-pass".to_owned()
-        } else if methods.contains("publickey") {
+        } else if methods.contains("publickey") && !wrong_password {
             format!("ssh-copy-id -p {port} {}", shell_word(&format!("{user}@{address}")))
         } else {
             "--ask-pass".to_owned()

@@ -403,7 +403,11 @@ impl Reach for Ssh {
             Err(halt) => {
                 self.closed = Some(halt.words());
                 self.wire.shut();
-                Err(halt.into_error(&self.target, TransportErrorKind::Lost, "no command could be started"))
+                Err(halt.into_error(
+                    &self.target,
+                    TransportErrorKind::Lost,
+                    "the connection was lost before a command could be started",
+                ))
             }
         }
     }
