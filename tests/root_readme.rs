@@ -10,7 +10,8 @@ use lab::Lab;
 fn commands() -> Vec<Vec<String>> {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let code = readme.lines().filter(|line| line.starts_with("uproot "));
-    code.map(|line| line.split('#').next().unwrap().split_whitespace().skip(1).map(str::to_owned).collect()).collect()
+    code.map(|line| line.split('#').next().unwrap().split_whitespace().skip(1).map(str::to_owned).collect())
+        .collect()
 }
 
 #[test]
@@ -22,13 +23,7 @@ fn the_first_run_of_the_readme_works_as_written() {
     let _ = lab.inventory_file([&web]);
     std::fs::create_dir_all(lab.dir().join("home/.ssh")).unwrap();
     std::fs::copy(lab.known_hosts(), lab.dir().join("home/.ssh/known_hosts")).unwrap();
-    let expected = [
-        ("inventory check", 0),
-        ("identify", 1),
-        ("plan", 0),
-        ("apply", 0),
-        ("verify", 0),
-    ];
+    let expected = [("inventory check", 0), ("identify", 1), ("plan", 0), ("apply", 0), ("verify", 0)];
     let commands = commands();
     assert_eq!(commands.len(), expected.len(), "{commands:?}");
     for (arguments, (verb, code)) in commands.iter().zip(expected) {

@@ -148,7 +148,11 @@ impl Reach for Ssh {
             Err(halt) => {
                 self.closed = Some(halt.words());
                 self.wire.shut();
-                Err(halt.into_error(&self.target, TransportErrorKind::Lost, "no command could be started, as when the connection is lost"))
+                Err(halt.into_error(
+                    &self.target,
+                    TransportErrorKind::Lost,
+                    "no command could be started, as when the connection is lost",
+                ))
             }
         }
     }
