@@ -255,7 +255,7 @@ proptest! {
     ) {
         let words = [
             "begin base", "done base", "end base", "begin paths", "done paths", "end paths", "begin packages",
-            "end packages", "run stat", "rc", "rc 0", "err", "need 1", "gap 2", "link", "file", "odd", "other",
+            "end packages", "run stat", "rc", "rc 0", "err", "need 1", "gap 2", "link", "real", "file", "odd", "other",
             "run text", "run odd", "uname Linux", "run apk", "database apk", "run exe",
         ];
         let mut stream = Vec::new();

@@ -9,7 +9,9 @@ use lab::Lab;
 /// The `uproot …` lines of the README, without their comments, in order.
 fn commands() -> Vec<Vec<String>> {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let code = readme.lines().filter(|line| line.starts_with("uproot "));
+    // Blocks of shell: every other piece between fences that begins with the word.
+    let blocks = readme.split("```").filter_map(|block| block.strip_prefix("sh\n"));
+    let code = blocks.flat_map(str::lines).filter(|line| line.starts_with("uproot "));
     code.map(|line| line.split('#').next().unwrap().split_whitespace().skip(1).map(str::to_owned).collect())
         .collect()
 }

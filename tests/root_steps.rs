@@ -64,9 +64,17 @@ fn with_path(path: &str) -> Facts {
         owner: "root".into(),
         size: 1,
         target: None,
+        real: None,
         mount_point: false,
     };
     Facts { paths: [(path.to_owned(), complete(vec![entry]))].into(), ..facts() }
+}
+
+/// As `with_path`, where a link on the way leads to `real`.
+fn with_path_at(path: &str, real: &str) -> Facts {
+    let mut facts = with_path(path);
+    facts.paths.values_mut().for_each(|listing| listing.items[0].real = Some(real.into()));
+    facts
 }
 
 /// The steps that are planned for these actions.
@@ -213,7 +221,7 @@ fn a_home_stays_unless_the_product_deletes_its_account() {
 #[test]
 fn a_link_that_leads_into_a_home_is_not_followed() {
     let path = "/mnt/opt/kesl/data";
-    let step = &steps(vec![remove_path(path)], &with_path(path))[0];
+    let step = &steps(vec![remove_path(path)], &with_path_at(path, "/mnt/homes/ivan/data"))[0];
     for shell in SHELLS {
         let before = "mkdir -p /mnt/homes/ivan/data /mnt/opt; ln -s /mnt/homes/ivan /mnt/opt/kesl\n\
                       echo 'ivan:x:1000:1000::/mnt/homes/ivan:/bin/sh' >>/etc/passwd";
@@ -225,10 +233,23 @@ fn a_link_that_leads_into_a_home_is_not_followed() {
 #[test]
 fn a_link_that_leads_to_another_place_of_the_products_is_followed_to_it() {
     let path = "/mnt/opt/kesl/data";
-    let step = &steps(vec![remove_path(path)], &with_path(path))[0];
+    let step = &steps(vec![remove_path(path)], &with_path_at(path, "/mnt/big/kesl/data"))[0];
     for shell in SHELLS {
         let before = "mkdir -p /mnt/big/kesl/data /mnt/opt; ln -s /mnt/big/kesl /mnt/opt/kesl";
         check(&in_namespace(shell, before, &step.script, "ls /mnt/big/kesl"), 0, "", "");
+    }
+}
+
+#[test]
+fn a_link_that_leads_elsewhere_than_when_planned_is_not_followed() {
+    let path = "/mnt/opt/kesl/data";
+    for facts in [with_path(path), with_path_at(path, "/mnt/small/kesl/data")] {
+        let step = &steps(vec![remove_path(path)], &facts)[0];
+        for shell in SHELLS {
+            let before = "mkdir -p /mnt/big/kesl/data /mnt/opt; ln -s /mnt/big/kesl /mnt/opt/kesl";
+            let output = in_namespace(shell, before, &step.script, "ls /mnt/big/kesl");
+            check(&output, 1, "data", "it is at /mnt/big/kesl/data now");
+        }
     }
 }
 

@@ -68,10 +68,11 @@ pub(super) fn run_step(
 ) -> Result<StepEnd, SinkError> {
     activity(context.sink, context.host, &format!("step {}: {}", step.id, step.summary));
     let started = Instant::now();
-    let end = if let Some(instructions) = &step.instructions {
-        StepEnd::of(StepResult::Blocked, Some(format!("a person must act: {instructions}")))
-    } else if let Some(condition) = &step.condition {
+    // The instructions of a step with a condition are what to say where that is not true.
+    let end = if let Some(condition) = &step.condition {
         await_condition(context, session, step, condition)
+    } else if let Some(instructions) = &step.instructions {
+        StepEnd::of(StepResult::Blocked, Some(format!("a person must act: {instructions}")))
     } else {
         let intent = Event::StepIntent {
             step: step.id.clone(),
@@ -244,7 +245,10 @@ fn await_condition(
         return StepEnd { effect: Some(truth), ..StepEnd::of(StepResult::Done, None) };
     }
     let result = if waits { StepResult::Failed } else { StepResult::Blocked };
-    let reason = format!("{}: {truth} ({reason})", step.summary);
+    let reason = match &step.instructions {
+        Some(message) => format!("{message} ({}: {truth}; {reason})", step.summary),
+        None => format!("{}: {truth} ({reason})", step.summary),
+    };
     StepEnd { effect: Some(truth), ..StepEnd::of(result, Some(reason)) }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn path(pattern: &Pattern, kind: Option<PathKind>, owner: Option<&str
         let of_kind = kind.map_or(Truth::True, |kind| Truth::from(entry.kind == kind));
         of_kind.and(owner.map_or(Truth::True, |owner| is_owner(&entry.owner, owner, facts)))
     })
-    .conclude(path_line, Some(&|entry| format!("{} {}", entry.path, kind_word(entry.kind))), |entry| {
+    .conclude(path_line, Some(&path_name), |entry| {
         Doubt::new(format!(
             "whether `{}` belongs to `{}` cannot be told: its owner is `{}`",
             cut(&entry.path, 120),
@@ -40,11 +40,20 @@ pub(super) fn path(pattern: &Pattern, kind: Option<PathKind>, owner: Option<&str
     })
 }
 
+/// What drift compares: a link that was put on the way makes it another thing.
+fn path_name(entry: &PathEntry) -> String {
+    match &entry.real {
+        Some(real) => format!("{} {} at {real}", entry.path, kind_word(entry.kind)),
+        None => format!("{} {}", entry.path, kind_word(entry.kind)),
+    }
+}
+
 fn path_line(entry: &PathEntry) -> String {
-    let PathEntry { path, kind, owner, size, target, mount_point } = entry;
+    let PathEntry { path, kind, owner, size, target, real, mount_point } = entry;
+    let real = real.as_deref().map(|real| format!(", really `{real}`")).unwrap_or_default();
     let target = target.as_deref().map(|target| format!(" -> {target}")).unwrap_or_default();
     let mount = if *mount_point { ", mount point" } else { "" };
-    format!("{path}{target} ({}, owner {owner}, {size} bytes{mount})", kind_word(*kind))
+    format!("{path}{target} ({}, owner {owner}, {size} bytes{mount}{real})", kind_word(*kind))
 }
 
 fn kind_word(kind: PathKind) -> &'static str {

@@ -46,7 +46,15 @@ pub(crate) fn process(pid: u32, name: &str, exe: Option<&str>) -> Process {
 }
 
 pub(crate) fn entry(path: &str, kind: PathKind, owner: &str) -> PathEntry {
-    PathEntry { path: path.into(), kind, owner: owner.into(), size: 4096, target: None, mount_point: false }
+    PathEntry {
+        path: path.into(),
+        kind,
+        owner: owner.into(),
+        size: 4096,
+        target: None,
+        real: None,
+        mount_point: false,
+    }
 }
 
 pub(crate) fn file(path: &str, text: &str, truncated: bool) -> FileText {

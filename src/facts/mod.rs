@@ -169,6 +169,9 @@ pub struct PathEntry {
     /// Where a link points.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// Where it really is, if a link is on the way to it; empty: that could not be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub real: Option<String>,
     /// Whether it is a mount point.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mount_point: bool,

@@ -4,7 +4,7 @@
 //! complaint and listed something; an empty list counts only for a database that is a guest: dpkg's
 //! with an empty status file, or rpm's and apk's and pacman's, where another manager listed packages.
 
-use super::frames::{Run, Section, split_once, text};
+use super::frames::{Run, Section, number, split_once, text};
 use super::listing::{Asker, Builder, check_needs};
 use super::{Listing, Package};
 
@@ -34,6 +34,9 @@ pub(super) fn parse(section: &Section<'_>, asker: Asker) -> Listing<Package> {
         read(&mut builder, manager, &run);
         match failure(manager, program, &run) {
             Some(failure) => builder.gap(format!("{manager}: {failure}")),
+            None if manager == "dpkg" && lacks_entries(section, builder.items().len() - before) => {
+                builder.gap("dpkg lists fewer packages than it has lists of files of: entries are missing");
+            }
             None if builder.items().len() == before => silent.push(manager),
             None => {}
         }
@@ -48,6 +51,12 @@ pub(super) fn parse(section: &Section<'_>, asker: Asker) -> Listing<Package> {
         builder.gap("no package manager was recognised (dpkg, rpm, apk, pacman)");
     }
     builder.finish(|package| (package.manager.clone(), package.name.clone(), package.arch.clone()))
+}
+
+/// Whether dpkg told of fewer packages than it keeps lists of files for, as when its status file lost
+/// its end: nothing else would show that.
+fn lacks_entries(section: &Section<'_>, listed: usize) -> bool {
+    section.marks("lists").filter_map(|mark| number::<usize>(mark.rest)).any(|lists| lists > listed)
 }
 
 /// rpm warns of its backend and of keys without having missed anything; every other word on standard

@@ -1,6 +1,6 @@
 //! What is at the asked paths, and the beginnings of the asked files.
 
-use super::frames::{Run, Section, number, split_once, text};
+use super::frames::{Block, Run, Section, number, split_once, text};
 use super::glob::{Search, normalise, searches};
 use super::listing::{Asker, Builder, Refusals, is_absent, look_failures};
 use super::posix::patterns;
@@ -69,6 +69,7 @@ impl<'a> Seen<'a> {
         }
         let mut entries = BTreeMap::new();
         let mut targets = HashMap::new();
+        let mut real = HashMap::new();
         let mut texts = HashMap::new();
         for (at, block) in section.blocks.iter().enumerate() {
             let run = || section.run_at(at + 1);
@@ -90,6 +91,11 @@ impl<'a> Seen<'a> {
                     let target = target.map(|run| link_target(&run)).filter(|target| !target.is_empty());
                     targets.extend(target.map(|target| (block.rest_text(), target)));
                 }
+                b"real" => {
+                    let path = block.rest_text();
+                    let place = real_place(&path, block);
+                    real.insert(path, place);
+                }
                 b"file" => {
                     let path = block.rest_text();
                     let read = read_text(&path, run());
@@ -100,6 +106,7 @@ impl<'a> Seen<'a> {
         }
         for entry in entries.values_mut() {
             entry.target = targets.remove(&entry.path).filter(|_| entry.kind == PathKind::Link);
+            entry.real = real.remove(&entry.path);
             entry.mount_point = mounts.contains(entry.path.as_str());
         }
         Self {
@@ -194,6 +201,19 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// The path behind all links on the way to it: one line has its directory, which ends with `/`.
+/// Empty: the directory could not be told.
+fn real_place(path: &str, block: &Block<'_>) -> String {
+    let mut lines = block.lines();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    match (lines.next().map(text), lines.next()) {
+        (Some(directory), None) if directory.len() > 1 => {
+            format!("{}/{name}", directory.trim_end_matches('/'))
+        }
+        _ => String::new(),
+    }
+}
+
 /// The marks `WORD PATTERN REST`, by pattern.
 fn by_pattern<'a>(section: &Section<'a>, word: &str) -> HashMap<usize, Vec<&'a [u8]>> {
     let mut all: HashMap<usize, Vec<&[u8]>> = HashMap::new();
@@ -262,7 +282,15 @@ fn ls_entry(line: &[u8]) -> Option<PathEntry> {
 }
 
 fn entry(kind: PathKind, owner: &[u8], size: u64, path: &[u8]) -> PathEntry {
-    PathEntry { path: text(path), kind, owner: text(owner), size, target: None, mount_point: false }
+    PathEntry {
+        path: text(path),
+        kind,
+        owner: text(owner),
+        size,
+        target: None,
+        real: None,
+        mount_point: false,
+    }
 }
 
 /// A name with a line break, which the script writes as `//`.

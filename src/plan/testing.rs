@@ -124,7 +124,15 @@ pub(crate) fn service(name: &str, active: &str) -> Service {
 }
 
 pub(crate) fn entry(path: &str, kind: PathKind) -> PathEntry {
-    PathEntry { path: path.into(), kind, owner: "root".into(), size: 1, target: None, mount_point: false }
+    PathEntry {
+        path: path.into(),
+        kind,
+        owner: "root".into(),
+        size: 1,
+        target: None,
+        real: None,
+        mount_point: false,
+    }
 }
 
 /// A host, read as root, that answered everything and has nothing.

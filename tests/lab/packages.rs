@@ -230,6 +230,8 @@ pub fn build_rpm(
         .args(["--define", &define("lab_root", root.to_str().unwrap())])
         .args(["--define", &define("_dbpath", &format!("{dir_text}/db"))])
         .args(["--define", "debug_package %{nil}", "--define", "__os_install_post %{nil}"])
+        // Two daemons are copies of one program: links by its build id would be one file of two packages.
+        .args(["--define", "_build_id_links none"])
         .arg(&spec_file)
         .output()
         .expect("rpmbuild is missing: install rpm");

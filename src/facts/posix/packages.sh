@@ -23,6 +23,11 @@ rpm_database() {
 ask_packages() {
   if database dpkg /var/lib/dpkg; then
     [ -s /var/lib/dpkg/status ] || [ ! -x /var/lib/dpkg ] || mark empty dpkg
+    # Every package that dpkg knows has a list of its files.
+    set +f
+    set -- /var/lib/dpkg/info/*.list
+    [ -e "$1" ] || set --
+    mark lists "$#"
     run dpkg dpkg-query -W -f='+${Package}\t${Version}\t${Architecture}\t${Status}\n'
   fi
   # Debian's rpm has a database for each user.

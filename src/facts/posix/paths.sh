@@ -12,12 +12,32 @@ more() {
 add() {
   case $1 in *"$NL"*) odd "$1"; return 0 ;; esac
   list=$list$1$NL count=$((count + 1))
+  if [ -e "$1" ] || [ -h "$1" ]; then led "$1"; fi
   if [ -h "$1" ]; then
     mark link "$1"
     run link readlink -- "$1"
   fi
   if [ "$want" ]; then text "$1"; fi
   [ "$count" -lt 300 ] || flush
+}
+
+# Where the directory of a path really is, if a link is on the way to it. Neighbours share the answer.
+led() {
+  if [ "${1%/*}" != "$near" ]; then
+    near=${1%/*} real=''
+    above=$near
+    while [ -n "$above" ]; do
+      if [ -h "$above" ]; then
+        real=$(cd -P -- "$near" 2>/dev/null && pwd -P)/
+        break
+      fi
+      above=${above%/*}
+    done
+  fi
+  if [ -n "$real" ]; then
+    mark real "$1"
+    printf '%s\n' "$real"
+  fi
 }
 
 # No name has `//` in it, so it stands for a line break.
@@ -104,6 +124,7 @@ below() {
 ask_paths() {
   set +f
   IFS=
+  near='' real=''
   # Looked at in any case, so that the batch is never empty.
   add /
   asked

@@ -61,7 +61,7 @@ const READING: [&str; 13] = [
 ];
 const BUILT_IN: [&str; 11] =
     ["break", "case", "command", "continue", "export", "printf", "read", "return", "set", "shift", "umask"];
-const BUILT_IN_TOO: [&str; 8] = ["unset", "shopt", "for", "esac", "fi", "done", "in", "while"];
+const BUILT_IN_TOO: [&str; 10] = ["cd", "pwd", "unset", "shopt", "for", "esac", "fi", "done", "in", "while"];
 
 /// The words in the place of a command: the first of a line or behind `;`, `|`, `&`, `(`, `{`, `!`,
 /// `then`, `do`, `else`, `if`, `run LABEL` and assignments.

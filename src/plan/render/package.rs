@@ -38,6 +38,8 @@ const TRANSACT: &str = r#"  transact() {
     waited=0
     while :; do
       file=$(mktemp 2>/dev/null) || { "$@"; return; }
+      # On a full disk the reason would be lost.
+      { printf '%65536s' x >"$file" && : >"$file"; } 2>/dev/null || { rm -f -- "$file"; "$@"; return; }
       exec 3>"$file" 4<"$file"
       rm -f -- "$file"
       "$@" 2>&3 3>&- 4<&-

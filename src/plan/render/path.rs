@@ -93,14 +93,23 @@ pub(super) fn remove(path: &Pattern, context: &Context<'_>) -> Result<Option<Ren
     let Some(targets) = targets(path, context)? else { return Ok(None) };
     for target in &targets {
         may_go(&target.path, context)?;
+        if let Some(real) = &target.real {
+            may_be_behind_links(&target.path, real, context)?;
+        }
     }
-    let list = words(targets.iter().map(|target| target.path.as_str()));
-    let command = |target: &&PathEntry| match target.kind {
-        PathKind::Directory => format!("rm -rf --one-file-system {}", quote(&target.path)),
-        _ => format!("rm -f {}", quote(&target.path)),
+    let places: Vec<(&str, &str)> = targets
+        .iter()
+        .map(|target| (target.path.as_str(), target.real.as_deref().unwrap_or(&target.path)))
+        .collect();
+    let command = |target: &&PathEntry| {
+        let place = target.real.as_deref().unwrap_or(&target.path);
+        match target.kind {
+            PathKind::Directory => format!("rm -rf --one-file-system {}", quote(place)),
+            _ => format!("rm -f {}", quote(place)),
+        }
     };
     let commands = targets.iter().map(command).collect();
-    Ok(Some(Rendered { commands, script: script(&body(&list, &own_accounts(context))) }))
+    Ok(Some(Rendered { commands, script: script(&body(&places, &own_accounts(context))) }))
 }
 
 /// What the facts know at the path, without what lies below another of them.
@@ -166,6 +175,14 @@ fn may_go(path: &str, context: &Context<'_>) -> Result<(), String> {
     (context.still_used)(path).map_or(Ok(()), Err)
 }
 
+/// Whether what a link leads to may go: that is where the removal takes place.
+fn may_be_behind_links(path: &str, real: &str, context: &Context<'_>) -> Result<(), String> {
+    if !is_exact_path(real) {
+        return Err(format!("a link leads to `{path}`, and it cannot be told where that really is"));
+    }
+    may_go(real, context).map_err(|reason| format!("a link leads from `{path}` to `{real}`: {reason}"))
+}
+
 /// The accounts that the same product's steps delete: their homes are its own.
 fn own_accounts(context: &Context<'_>) -> Vec<String> {
     let names = context.product.remove.iter().filter_map(|step| match &step.action {
@@ -176,7 +193,10 @@ fn own_accounts(context: &Context<'_>) -> Vec<String> {
 }
 
 /// Where no link is on the way, what is refused was refused when planned; a link can be made since.
-fn body(list: &str, own: &[String]) -> String {
+fn body(places: &[(&str, &str)], own: &[String]) -> String {
+    let lines = |word: &str, or: &str| -> String {
+        places.iter().map(|(path, real)| format!("  {word} {}{or}\n", words([*path, *real]))).collect()
+    };
     let own = if own.is_empty() { "''".to_owned() } else { own.join(" | ") };
     format!(
         r#"  refuse() {{
@@ -194,7 +214,8 @@ fn body(list: &str, own: &[String]) -> String {
       /opt/* | /run/* | /srv/* | /tmp/* | /*/*/*) ;;
       *) refuse "$1" "a link leads to $real" ;;
     esac
-    while IFS=: read -r name hidden uid gid gecos home shell; do
+    [ "$real" = "$2" ] || refuse "$1" "it is at $real now, not at $2 as planned"
+    while IFS=: read -r name hidden uid gid gecos home shell || [ -n "$name" ]; do
       home=${{home%/}}
       case $name in {own}) continue ;; esac
       case $home in
@@ -204,7 +225,7 @@ fn body(list: &str, own: &[String]) -> String {
       esac
       [ "$real" != "$1" ] || continue
       case $real in "$home"/*) refuse "$1" "a link leads into the home of $name" ;; esac
-    done </etc/passwd
+    done </etc/passwd || refuse "$1" 'it cannot be told whose home it is'
     [ -r /proc/self/mounts ] || refuse "$1" 'it cannot be told what is mounted'
     while read -r device mounted rest; do
       case $mounted in
@@ -220,16 +241,20 @@ fn body(list: &str, own: &[String]) -> String {
   remove() {{
     [ -e "$1" ] || [ -L "$1" ] || return 0
     cd -P -- "${{1%/*}}" || return
+    # What is entered now stays what is emptied, whatever is put in its place.
+    parent=$(pwd -P) || return
+    [ "${{parent%/}}/${{1##*/}}" = "$2" ] || refuse "$1" "it is at $parent now, not where it was planned"
     if [ -L "./${{1##*/}}" ]; then
       rm -f -- "./${{1##*/}}"
     else
       rm -rf $one_system -- "./${{1##*/}}"
     fi
   }}
-  for path in {list}; do check "$path"; done
-  status=0
-  for path in {list}; do remove "$path" || status=1; done
-  exit "$status"
-"#
+{checks}  status=0
+{removals}  exit "$status"
+"#,
+        own = own,
+        checks = lines("check", ""),
+        removals = lines("remove", " || status=1"),
     )
 }
