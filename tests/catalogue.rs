@@ -189,7 +189,7 @@ fn gaps(product: &Product) -> Vec<(String, Cut)> {
         let cut = path.clone();
         all.push((path, Box::new(move |facts| facts.paths.get_mut(&cut).unwrap().gaps.push(gap()))));
     }
-    for file in asked.files {
+    for file in asked.files.into_keys() {
         let cut = file.clone();
         all.push((file, Box::new(move |facts| facts.files.get_mut(&cut).unwrap().gaps.push(gap()))));
     }
@@ -480,7 +480,12 @@ fn a_gateway_is_not_removed_while_its_hooks_can_be_seen() {
         ),
     ] {
         let mut facts = first(id, "present");
-        let text = FileText { path: file.to_owned(), text: format!("# a\n{line}\n"), truncated: false };
+        let text = FileText {
+            path: file.to_owned(),
+            text: format!("# a\n{line}\n"),
+            truncated: false,
+            kept_for: Vec::new(),
+        };
         let matching = facts.files.iter_mut().find(|(pattern, _)| {
             uproot::playbook::Pattern::new(pattern.as_str()).matcher().matches(file).is_true()
         });

@@ -343,3 +343,17 @@ fn nothing_is_asked_of_what_is_not_linux() {
         assert_eq!(listing["gaps"][0]["reason"], "macOS is not supported by this version", "{name}");
     }
 }
+
+#[test]
+fn only_the_lines_that_are_asked_for_leave_the_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("squid.conf");
+    std::fs::write(&path, "cache_peer p login=u:hunter2\nicap_service a\n\nicap_service b").unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    let mut questions = uproot::facts::Questions::default();
+    questions.files.insert(path.clone(), ["^icap_service".to_owned()].into());
+    let facts = facts_by(&["sh"], &questions);
+    let text = &facts.files[&path].items[0];
+    assert_eq!(text.text, "icap_service a\nicap_service b");
+    assert!(!uproot::facts::document::to_json(&facts).contains("hunter2"));
+}

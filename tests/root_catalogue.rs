@@ -193,7 +193,7 @@ fn trim(facts: &Facts, product: &Product, playbook: &Playbook) -> Facts {
     facts.processes.items = ours.into_iter().chain(others).collect();
     facts.processes.items.sort_by_key(|process| process.pid);
     facts.paths.retain(|path, _| asked.paths.contains(path));
-    facts.files.retain(|path, _| asked.files.contains(path));
+    facts.files.retain(|path, _| asked.files.contains_key(path));
     forget(&mut facts.packages, asked.topics.contains(&Topic::Packages));
     forget(&mut facts.services, asked.topics.contains(&Topic::Services));
     forget(&mut facts.processes, asked.topics.contains(&Topic::Processes));

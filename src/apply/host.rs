@@ -209,7 +209,9 @@ impl Work<'_> {
             let gone = |id: &String| found.iter().any(|f| f.product == *id && product_is_gone(f));
             let left = deadline.saturating_duration_since(Instant::now());
             let settled = self.host.gone_after.iter().all(gone);
-            if settled || left.is_zero() || !pause(delay.min(left), self.context.cancel) {
+            // Every look is an attempt with the password: one that is refused is not tried again.
+            let root_lost = facts.privilege.become_failed.is_some();
+            if settled || root_lost || left.is_zero() || !pause(delay.min(left), self.context.cancel) {
                 record_look(self.context.sink, Phase::After, &facts, &found)?;
                 return Ok(Some((facts, found)));
             }

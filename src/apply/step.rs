@@ -200,8 +200,15 @@ fn judge_status(
         end.result = StepResult::Failed;
         end.reason = Some(format!("exit status {status}: {}", last_line(answer)));
     } else if let Some(effect) = &step.effect {
-        let (truth, reason) = await_truth(context, session, effect, context.settle);
+        let Seen { truth, reason, lost } = await_truth(context, session, effect, context.settle);
         end.effect = Some(truth);
+        if lost {
+            end.result = StepResult::Interrupted;
+            end.session_usable = false;
+            end.reason =
+                Some(format!("exit status {status}, but the host could not be asked after it: {reason}"));
+            return;
+        }
         end.result = if truth.is_true() || end.reboot_needed { StepResult::Done } else { StepResult::Failed };
         if end.result == StepResult::Failed {
             let why = if truth.is_unknown() {
@@ -240,7 +247,11 @@ fn await_condition(
 ) -> StepEnd {
     let waits = step.kind == "wait_for";
     let limit = if waits { Duration::from_secs(step.timeout) } else { Duration::ZERO };
-    let (truth, reason) = await_truth(context, session, condition, limit);
+    let Seen { truth, reason, lost } = await_truth(context, session, condition, limit);
+    if lost {
+        let reason = format!("{}: the host could not be asked: {reason}", step.summary);
+        return StepEnd { session_usable: false, ..StepEnd::of(StepResult::Interrupted, Some(reason)) };
+    }
     if truth.is_true() {
         return StepEnd { effect: Some(truth), ..StepEnd::of(StepResult::Done, None) };
     }
@@ -252,13 +263,16 @@ fn await_condition(
     StepEnd { effect: Some(truth), ..StepEnd::of(result, Some(reason)) }
 }
 
+/// What came of asking for a rule.
+struct Seen {
+    truth: Truth,
+    reason: String,
+    /// Whether the host could not be asked at all: the connection is of no more use.
+    lost: bool,
+}
+
 /// Asks until a rule is true or the time is over. Asks at least once.
-fn await_truth(
-    context: &StepContext<'_>,
-    session: &mut Changing,
-    rule: &Rule,
-    limit: Duration,
-) -> (Truth, String) {
+fn await_truth(context: &StepContext<'_>, session: &mut Changing, rule: &Rule, limit: Duration) -> Seen {
     let questions = Questions::of_rules([rule]);
     let deadline = Instant::now() + limit;
     let mut delay = Duration::from_millis(500);
@@ -271,7 +285,7 @@ fn await_truth(
             context.connection,
             context.cancel,
         );
-        let (truth, reason) = match looked {
+        let (truth, reason, root_lost) = match looked {
             Ok(facts) => {
                 let evaluation = evaluate(rule, &facts);
                 let leaves: Vec<String> = evaluation
@@ -282,13 +296,14 @@ fn await_truth(
                         None => format!("{} is {}", leaf.check, leaf.truth),
                     })
                     .collect();
-                (evaluation.truth, leaves.join("; "))
+                (evaluation.truth, leaves.join("; "), facts.privilege.become_failed.is_some())
             }
-            Err(error) => return (Truth::Unknown, error.message),
+            Err(error) => return Seen { truth: Truth::Unknown, reason: error.message, lost: true },
         };
         let left = deadline.saturating_duration_since(Instant::now());
-        if truth.is_true() || left.is_zero() || !pause(delay.min(left), context.cancel) {
-            return (truth, reason);
+        // Every look is an attempt with the password: one that is refused is not tried again.
+        if truth.is_true() || root_lost || left.is_zero() || !pause(delay.min(left), context.cancel) {
+            return Seen { truth, reason, lost: false };
         }
         delay = (delay * 2).min(Duration::from_secs(5));
     }

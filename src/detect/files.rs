@@ -109,7 +109,7 @@ pub(super) fn file_contains(path: &Pattern, pattern: &TextPattern, facts: &Facts
     if !test.is_valid() {
         return invalid_pattern(&pattern.0, true);
     }
-    Scan::of(files, |file| has_line(&test, file)).conclude(
+    Scan::of(files, |file| has_line(&test, pattern, file)).conclude(
         |file| {
             let line = lines_of(&file.text, file.truncated).find(|line| test.matches(line).is_true());
             format!("{}: {}", file.path, line.as_deref().unwrap_or_default().trim())
@@ -117,6 +117,10 @@ pub(super) fn file_contains(path: &Pattern, pattern: &TextPattern, facts: &Facts
         // A log grows by itself: the file counts, not which of its lines.
         Some(&|file| file.path.clone()),
         |file| {
+            if !holds_lines_for(file, pattern) {
+                let path = cut(&file.path, 120);
+                return Doubt::new(format!("other lines of `{path}` were kept than this check needs"));
+            }
             if file.truncated {
                 return Doubt::new(format!("only the beginning of `{}` was read", cut(&file.path, 120)));
             }
@@ -127,16 +131,23 @@ pub(super) fn file_contains(path: &Pattern, pattern: &TextPattern, facts: &Facts
 
 /// Whether a line of the file matches. What was cut off may hold one, and so may a text in an
 /// encoding of two bytes a character, which is legible in fragments only.
-fn has_line(test: &LineTest, file: &FileText) -> Truth {
+fn has_line(test: &LineTest, pattern: &TextPattern, file: &FileText) -> Truth {
     let mut truth = Truth::False;
-    for line in lines_of(&file.text, file.truncated) {
+    // No line kept is no line, not an empty one.
+    let kept = !file.text.is_empty() || file.kept_for.is_empty();
+    for line in lines_of(&file.text, file.truncated).filter(|_| kept) {
         truth = truth.or(test.matches(&line));
         if truth.is_true() {
             return truth;
         }
     }
     let two_bytes = file.text.chars().take(4).any(|c| c == '\0');
-    if file.truncated || two_bytes { Truth::Unknown } else { truth }
+    if file.truncated || two_bytes || !holds_lines_for(file, pattern) { Truth::Unknown } else { truth }
+}
+
+/// Whether every line that the expression may match was kept of the file's text.
+fn holds_lines_for(file: &FileText, pattern: &TextPattern) -> bool {
+    file.kept_for.is_empty() || file.kept_for.contains(&pattern.0)
 }
 
 /// The first group (or the whole match) of an expression in a file that was asked for.

@@ -58,7 +58,7 @@ pub(crate) fn entry(path: &str, kind: PathKind, owner: &str) -> PathEntry {
 }
 
 pub(crate) fn file(path: &str, text: &str, truncated: bool) -> FileText {
-    FileText { path: path.into(), text: text.into(), truncated }
+    FileText { path: path.into(), text: text.into(), truncated, kept_for: Vec::new() }
 }
 
 pub(crate) fn account(name: &str, id: u32) -> Account {

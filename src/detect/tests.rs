@@ -567,3 +567,23 @@ fn a_hosts_own_text_is_no_remedy() {
     let real = with_remedy("permission denied", Some("--become"));
     assert_eq!(without_remedy(&real, &facts), ("permission denied", Some("--become".into())));
 }
+
+#[test]
+fn a_text_kept_for_other_expressions_answers_only_what_it_can() {
+    let mut found = file("/etc/k", "license = 1\n", false);
+    found.kept_for = vec!["^license".into()];
+    let facts = with(|facts| drop(facts.files.insert("/etc/k".into(), complete(vec![found.clone()]))));
+    let truth = |pattern: &str| {
+        let check =
+            Check::FileContains { path: Pattern::new("/etc/k"), pattern: TextPattern(pattern.into()) };
+        evaluate(&Rule::Check(check), &facts).truth
+    };
+    assert_eq!(truth("^license"), Truth::True);
+    assert_eq!(truth("= 1"), Truth::True, "what was kept can still match");
+    assert_eq!(truth("^server"), Truth::Unknown, "lines that match may have been left out");
+
+    found.text.clear();
+    let facts = with(|facts| drop(facts.files.insert("/etc/k".into(), complete(vec![found]))));
+    let check = Check::FileContains { path: Pattern::new("/etc/k"), pattern: TextPattern("^license".into()) };
+    assert_eq!(evaluate(&Rule::Check(check), &facts).truth, Truth::False);
+}

@@ -16,6 +16,8 @@ pub(super) struct Base {
     pub uid: Option<u32>,
     pub pending_reboot: PendingReboot,
     pub mounts: Listing<String>,
+    /// Whether another root directory than the host's was asked.
+    pub is_jail: bool,
     /// Why the processes of others are hidden from an ordinary user, if they are.
     pub hides_processes: Option<String>,
 }
@@ -60,6 +62,7 @@ pub(super) fn parse(section: &Section<'_>, host_key: Option<String>) -> Base {
         uid,
         pending_reboot: pending_reboot(section),
         mounts: mounts(section, asker),
+        is_jail: section.marks("jail").next().is_some(),
         hides_processes: hides_processes(section),
     }
 }

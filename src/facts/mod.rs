@@ -38,8 +38,10 @@ pub struct Questions {
     pub topics: BTreeSet<Topic>,
     /// Absolute paths and globs whose existence is asked for.
     pub paths: BTreeSet<String>,
-    /// Absolute paths and globs whose contents (first 64 KiB of each) are asked for.
-    pub files: BTreeSet<String>,
+    /// Absolute paths and globs whose contents (first 64 KiB of each) are asked for, each with the
+    /// expressions that lines are looked for by. No other line of a file is kept: what else stands in
+    /// a site's configuration is not uproot's to carry away.
+    pub files: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// A listing that is asked for whole.
@@ -182,10 +184,13 @@ pub struct PathEntry {
 pub struct FileText {
     /// Its path.
     pub path: String,
-    /// Its first 64 KiB, lossily decoded.
+    /// Of its first 64 KiB, lossily decoded, the lines that one of `kept_for` may match.
     pub text: String,
     /// Whether there was more.
     pub truncated: bool,
+    /// The expressions by which lines were kept; empty: every line was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_for: Vec<String>,
 }
 
 /// A loaded kernel module.

@@ -4,10 +4,11 @@
 use super::frames::{Section, Sections, read};
 use super::listing::Asker;
 use super::{
-    Facts, Gap, Listing, PendingReboot, Privilege, Questions, Topic, accounts, base, certificates, kernel,
-    packages, paths, posix, processes, services, tasks,
+    Facts, FileText, Gap, Listing, PendingReboot, Privilege, Questions, Topic, accounts, base, certificates,
+    kernel, packages, paths, posix, processes, services, tasks,
 };
 use crate::model::Platform;
+use crate::playbook::TextPattern;
 use crate::transport::{Answer, BecomeResult};
 use jiff::Timestamp;
 use std::collections::HashSet;
@@ -38,7 +39,7 @@ pub fn parse(
         facts.privilege.become_failed = Some(reason.clone());
     }
     facts.os = base.os;
-    if base.platform == Some(Platform::Linux) {
+    if base.platform == Some(Platform::Linux) && !base.is_jail {
         facts.pending_reboot = base.pending_reboot;
         facts.mounts = base.mounts;
         let asker = Asker { is_root: base.uid == Some(0) };
@@ -72,7 +73,7 @@ pub(super) fn unanswered(host: &str, questions: &Questions, reason: &str, at: Ti
         ports: listing(asked(Topic::Ports), reason),
         scheduled_tasks: listing(asked(Topic::ScheduledTasks), reason),
         paths: questions.paths.iter().map(|path| (path.clone(), Listing::unanswered(reason))).collect(),
-        files: questions.files.iter().map(|file| (file.clone(), Listing::unanswered(reason))).collect(),
+        files: questions.files.keys().map(|file| (file.clone(), Listing::unanswered(reason))).collect(),
     }
 }
 
@@ -83,6 +84,10 @@ fn listing<T>(asked: bool, reason: &str) -> Listing<T> {
 /// Why nothing is known of a host that is not Linux, or did not say what it is.
 fn not_recognised(sections: &Sections<'_>, base: &base::Base) -> String {
     match base.platform {
+        _ if base.is_jail => {
+            "the login leads into a jail: its root directory is not the host's (`ChrootDirectory` of sshd?)"
+                .to_owned()
+        }
         _ if sections.is_empty() => sections.end().to_owned(),
         Some(Platform::Macos) => "macOS is not supported by this version".to_owned(),
         _ if base.os.kernel_name.is_empty() => "the host did not say which system it runs".to_owned(),
@@ -123,5 +128,30 @@ fn fill(
         }
         facts.paths = found;
         facts.files = texts;
+        for (path, listing) in &mut facts.files {
+            let patterns = questions.files.get(path).map(|patterns| patterns.iter().cloned().collect());
+            let patterns: Vec<String> = patterns.unwrap_or_default();
+            listing.items.iter_mut().for_each(|file| keep_lines(file, &patterns));
+        }
     }
+}
+/// Keeps the lines that one of the expressions may match: those that do, those that lost characters,
+/// and the one that was cut off.
+fn keep_lines(file: &mut FileText, patterns: &[String]) {
+    let compiled: Result<Vec<_>, _> = patterns.iter().map(|p| TextPattern(p.clone()).compile()).collect();
+    // Expressions were checked when they were read; with one that is none, all is kept.
+    let Ok(compiled) = compiled else { return };
+    if compiled.is_empty() {
+        return;
+    }
+    let last = file.text.lines().count().saturating_sub(1);
+    let may_match = |(number, line): &(usize, &str)| {
+        line.contains(['\u{fffd}', '\0'])
+            || (file.truncated && *number == last)
+            || compiled.iter().any(|regex| regex.is_match(line.trim_start_matches('\u{feff}')))
+    };
+    let kept: Vec<&str> = file.text.lines().enumerate().filter(may_match).map(|(_, line)| line).collect();
+    let end = if file.text.ends_with('\n') && !kept.is_empty() { "\n" } else { "" };
+    file.text = kept.join("\n") + end;
+    file.kept_for = patterns.to_vec();
 }

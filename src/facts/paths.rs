@@ -314,7 +314,12 @@ fn read_text(path: &str, run: Option<Run<'_>>) -> Result<FileText, String> {
     }
     let bytes = run.output.text();
     let kept = bytes.get(..MAX_TEXT).unwrap_or(&bytes);
-    Ok(FileText { path: path.to_owned(), text: text(kept), truncated: bytes.len() > MAX_TEXT })
+    Ok(FileText {
+        path: path.to_owned(),
+        text: text(kept),
+        truncated: bytes.len() > MAX_TEXT,
+        kept_for: Vec::new(),
+    })
 }
 
 #[cfg(test)]

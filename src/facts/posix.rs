@@ -34,7 +34,7 @@ pub(super) fn section(topic: Topic) -> &'static str {
 /// The asked patterns in the order of their numbers in the script, and whether the text is asked.
 pub(super) fn patterns(questions: &Questions) -> impl Iterator<Item = (&str, bool)> {
     let paths = questions.paths.iter().map(|pattern| (pattern.as_str(), false));
-    paths.chain(questions.files.iter().map(|pattern| (pattern.as_str(), true)))
+    paths.chain(questions.files.keys().map(|pattern| (pattern.as_str(), true)))
 }
 
 /// The script that asks `questions`: pure text, read-only by construction. Its answer is framed by

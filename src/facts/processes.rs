@@ -129,6 +129,7 @@ fn exes(section: &Section<'_>, builder: &mut Builder<Process>) -> HashMap<u32, E
         return exes;
     };
     run.failure("ls").into_iter().for_each(|failure| builder.gap(failure));
+    let mut last = 0;
     for line in run.output.lines().filter(|line| !line.is_empty()) {
         let (pid, exe) = match split_once(line, b" -> ") {
             Some((pid, path)) => (number(pid), Exe::Path(text(path))),
@@ -136,8 +137,9 @@ fn exes(section: &Section<'_>, builder: &mut Builder<Process>) -> HashMap<u32, E
         };
         // A line break in an executable's name makes a line of its own, of any form.
         let is_new = pid.is_some_and(|pid: u32| exes.insert(pid, exe).is_none());
-        if !is_new {
-            builder.gap("the name of a process's executable has a line break");
+        match pid {
+            Some(pid) if is_new => last = pid,
+            _ => builder.gap(format!("the name of the executable of process {last} has a line break")),
         }
     }
     let shell: Option<u32> = section.value("shell").and_then(|pid| pid.parse().ok());

@@ -1,7 +1,7 @@
 //! What a playbook needs to know of a host.
 
 use super::{Questions, Topic};
-use crate::playbook::{Action, Check, Playbook, Rule, Step, VersionSource};
+use crate::playbook::{Action, Check, Pattern, Playbook, Rule, Step, TextPattern, VersionSource};
 
 impl Questions {
     /// Everything that evaluating, planning, changing and verifying with `playbook` asks of a host.
@@ -35,7 +35,9 @@ impl Questions {
     pub fn merge(&mut self, other: &Self) {
         self.topics.extend(&other.topics);
         self.paths.extend(other.paths.iter().cloned());
-        self.files.extend(other.files.iter().cloned());
+        for (path, patterns) in &other.files {
+            self.files.entry(path.clone()).or_default().extend(patterns.iter().cloned());
+        }
     }
 
     fn add_check(&mut self, check: &Check) {
@@ -53,8 +55,8 @@ impl Questions {
                 self.paths.insert(path.as_str().to_owned());
                 return;
             }
-            Check::FileContains { path, .. } => {
-                self.files.insert(path.as_str().to_owned());
+            Check::FileContains { path, pattern } => {
+                self.add_file(path, pattern);
                 return;
             }
             // The operating system is always asked; a foreign check needs no answer of Linux.
@@ -68,10 +70,12 @@ impl Questions {
             VersionSource::Package { .. } => {
                 self.topics.insert(Topic::Packages);
             }
-            VersionSource::File { path, .. } => {
-                self.files.insert(path.as_str().to_owned());
-            }
+            VersionSource::File { path, pattern } => self.add_file(path, pattern),
         }
+    }
+
+    fn add_file(&mut self, path: &Pattern, pattern: &TextPattern) {
+        self.files.entry(path.as_str().to_owned()).or_default().insert(pattern.0.clone());
     }
 
     fn add_step(&mut self, step: &Step) {
@@ -147,7 +151,7 @@ mod tests {
             pattern: crate::playbook::TextPattern("x".to_owned()),
         });
         assert_eq!(questions.paths.iter().collect::<Vec<_>>(), ["/must", "/var/opt/kaspersky", "/when"]);
-        assert_eq!(questions.files.iter().collect::<Vec<_>>(), ["/etc/kesl.conf"]);
+        assert_eq!(questions.files.keys().collect::<Vec<_>>(), ["/etc/kesl.conf"]);
         assert_eq!(questions.topics.iter().copied().collect::<Vec<_>>(), [Topic::Services, Topic::Processes]);
     }
 

@@ -45,7 +45,7 @@ pub fn about<'a>(
 ) -> Questions {
     Questions {
         paths: paths.into_iter().map(str::to_owned).collect(),
-        files: files.into_iter().map(str::to_owned).collect(),
+        files: files.into_iter().map(|file| (file.to_owned(), Default::default())).collect(),
         ..Questions::default()
     }
 }

@@ -17,6 +17,9 @@ ask_base() {
   mark uname "$kernel"
   mark shell "$$"
   mark uid "$uid"
+  # A jail, as sshd's `ChrootDirectory`: what is asked here says nothing of the host. Only root may
+  # look at the root directory of another.
+  if [ / -ef /. ] 2>/dev/null && [ -e /proc/1/root/. ] && ! [ /proc/1/root/. -ef /. ]; then mark jail yes; fi
   first hostname /proc/sys/kernel/hostname /etc/hostname
   first machine-id /etc/machine-id /var/lib/dbus/machine-id
   first dmi-uuid /sys/class/dmi/id/product_uuid

@@ -19,7 +19,7 @@ fn everything() -> Questions {
         paths: ["/opt/kaspersky", "/home/*/.config/kl*", "/opt/kaspersky/**", "/it's/$(touch x)*"]
             .map(str::to_owned)
             .into(),
-        files: ["/etc/opt/*.conf".to_owned()].into(),
+        files: [("/etc/opt/*.conf".to_owned(), ["licen[cs]e".to_owned()].into())].into(),
     }
 }
 

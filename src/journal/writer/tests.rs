@@ -139,12 +139,16 @@ fn records(bytes: &[u8]) -> usize {
     count
 }
 
+/// More than the digits by which the times of six records may differ.
+const SLACK: usize = 60;
+
 #[test]
 fn a_full_disk_is_told_wherever_it_happens_and_nothing_accepted_is_lost() {
     let roomy = SmallDisk::new(usize::MAX, usize::MAX);
     assert_eq!(fill(&roomy.writer()), 6);
     let need = usize::MAX - roomy.lock().bytes_left;
-    for bytes in 0..need {
+    // A record's time has fewer digits where they are zeros, so that a run may need a little less.
+    for bytes in 0..need - SLACK {
         let disk = SmallDisk::new(bytes, usize::MAX);
         let writer = disk.writer();
         let accepted = fill(&writer);
@@ -155,7 +159,7 @@ fn a_full_disk_is_told_wherever_it_happens_and_nothing_accepted_is_lost() {
         assert!(records(&small.synced) >= promised, "{bytes} bytes: {accepted} records accepted");
         records(&small.journal);
     }
-    let disk = SmallDisk::new(need, usize::MAX);
+    let disk = SmallDisk::new(need + SLACK, usize::MAX);
     let writer = disk.writer();
     assert_eq!(fill(&writer), 6);
     writer.finish().unwrap();
