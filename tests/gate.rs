@@ -126,3 +126,19 @@ fn without_root_the_suites_that_need_it_are_named_and_the_run_fails() {
     assert!(all.contains("--no-root"), "{all}");
     assert_eq!(repository.run(&["alpha"]).1, "1 passed, 0 failed");
 }
+
+#[test]
+fn an_ordinary_user_runs_only_the_root_suites_by_sudo() {
+    let repository = Repository::new("");
+    let bin = repository.dir.path().join("bin");
+    write_program(&bin.join("id"), "#!/bin/sh\necho 1000\n");
+    write_program(&bin.join("sudo"), "#!/bin/sh\nexit 0\n");
+    write_program(
+        &bin.join("cargo"),
+        "#!/bin/sh\necho \"by <$CARGO_TARGET_X_Y_Z_RUNNER> $*\"\necho 'test result: ok. 1 passed; 0 failed; 0 ignored;'\n",
+    );
+    let (code, last, all) = repository.run(&["alpha", "root_beta"]);
+    assert_eq!((code, last.as_str()), (0, "2 passed, 0 failed"), "{all}");
+    assert!(all.contains("by <> test --no-fail-fast --test alpha"), "{all}");
+    assert!(all.contains("by <sudo -E> test --no-fail-fast --test root_beta"), "{all}");
+}

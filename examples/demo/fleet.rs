@@ -2,6 +2,7 @@
 
 use crate::namespace::Namespace;
 use crate::server;
+use crate::simulated::Simulated;
 use std::error::Error;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -67,15 +68,8 @@ pub const ROLES: [Role; 7] = [
 pub enum Machine {
     /// A host in namespaces.
     Real(Namespace),
-}
-
-impl Machine {
-    /// The program and arguments that run a command line on the host.
-    pub fn command(&self, line: &str) -> (&'static str, Vec<String>) {
-        match self {
-            Self::Real(namespace) => namespace.command(line),
-        }
-    }
+    /// A host that is only played.
+    Played(Simulated),
 }
 
 /// The running fleet; it ends with this value.
@@ -91,8 +85,8 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts every host and its listener.
-    pub fn start(dir: &Path) -> Result<Self, Box<dyn Error>> {
+    /// Starts every host and its listener; `played`: none of them is real.
+    pub fn start(dir: &Path, played: bool) -> Result<Self, Box<dyn Error>> {
         let server = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let key = dir.join("client_key");
         let client = server::client_key(&key)?;
@@ -100,7 +94,7 @@ impl Fleet {
         let mut known = String::new();
         let closed = tokio::net::TcpSocket::new_v4()?;
         closed.bind(([127, 0, 0, 1], 0).into())?;
-        for (role, machine) in ROLES.iter().zip(start_machines(dir)?) {
+        for (role, machine) in ROLES.iter().zip(start_machines(dir, played)?) {
             let port = match machine {
                 None => closed.local_addr()?.port(),
                 Some(machine) => {
@@ -125,7 +119,7 @@ impl Fleet {
 }
 
 /// Starts the hosts, all at once; none for the one that is switched off.
-fn start_machines(dir: &Path) -> Result<Vec<Option<Machine>>, Box<dyn Error>> {
+fn start_machines(dir: &Path, played: bool) -> Result<Vec<Option<Machine>>, Box<dyn Error>> {
     std::thread::scope(|scope| {
         let starting: Vec<_> = ROLES
             .iter()
@@ -133,6 +127,10 @@ fn start_machines(dir: &Path) -> Result<Vec<Option<Machine>>, Box<dyn Error>> {
                 scope.spawn(move || {
                     if role.broken == "unreachable" {
                         return Ok(None);
+                    }
+                    if played {
+                        let host = Simulated::new(role.name, role.broken, role.products);
+                        return Ok(Some(Machine::Played(host)));
                     }
                     Namespace::start(&dir.join(role.name), role.name, role.broken, role.products)
                         .map(|host| Some(Machine::Real(host)))

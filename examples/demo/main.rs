@@ -2,12 +2,17 @@
 //!
 //! The hosts are real but for their kernel (see `namespace`): uproot reaches them by SSH, runs its real
 //! script there, and the real dpkg removes real packages. Nothing outside a temporary directory changes.
+//! Where the system lets nobody make such hosts, or with `--simulated`, they are played at the far end
+//! of the same SSH connections, and the first line says so.
 
 mod fleet;
 mod namespace;
+mod played_facts;
 mod server;
+mod simulated;
 
 use fleet::{Fleet, ROLES};
+use namespace::Namespace;
 use std::error::Error;
 use std::ffi::OsString;
 use std::path::Path;
@@ -26,8 +31,18 @@ fn main() -> ExitCode {
 
 fn demo() -> Result<(), Box<dyn Error>> {
     let dir = tempfile::Builder::new().prefix("uproot-demo-").tempdir()?;
-    let fleet = Fleet::start(dir.path())?;
-    println!("A fleet of {} SSH hosts runs in this process:\n", ROLES.len());
+    let asked = std::env::args().any(|word| word == "--simulated");
+    let refused = if asked { Some("as was asked for".to_owned()) } else { Namespace::refused() };
+    let fleet = Fleet::start(dir.path(), refused.is_some())?;
+    let count = ROLES.len();
+    match &refused {
+        Some(why) => {
+            println!("SIMULATED: a fleet of {count} SSH hosts whose systems are only played ({why}):\n")
+        }
+        None => println!(
+            "A fleet of {count} SSH hosts runs in this process, each with its own system and a real dpkg:\n"
+        ),
+    }
     for role in &ROLES {
         println!("  {:8} {}", role.name, role.told);
     }

@@ -19,7 +19,41 @@ fn user_namespace() -> bool {
     !rustix::process::geteuid().is_root()
 }
 
+/// Programs that a host is made with, and in whose place nothing else would do.
+const PROGRAMS: [&str; 7] = ["unshare", "nsenter", "pivot_root", "dpkg", "dpkg-deb", "groupadd", "groupdel"];
+
+/// Where they are.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 impl Namespace {
+    /// Why hosts cannot be made on this machine; none if they can.
+    pub fn refused() -> Option<String> {
+        let here = |program: &&str| PATH.split(':').any(|folder| Path::new(folder).join(program).exists());
+        if let Some(program) = PROGRAMS.iter().find(|program| !here(program)) {
+            return Some(format!("there is no `{program}`"));
+        }
+        let trial = "mount -t proc proc /proc && mount -t tmpfs trial /mnt && mkdir /mnt/usr && \
+                     mount --rbind /usr /mnt/usr && mount -o remount,bind,ro /mnt/usr";
+        let mut command = Self::unshare();
+        let output = command.args(["sh", "-c", trial]).stdin(Stdio::null()).output();
+        match output {
+            Ok(output) if output.status.success() => None,
+            Ok(output) => Some(String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ")),
+            Err(error) => Some(format!("unshare: {error}")),
+        }
+    }
+
+    /// `unshare` with the options that a host needs; the program is to follow.
+    fn unshare() -> Command {
+        let mut command = Command::new("unshare");
+        if user_namespace() {
+            command.args(["-U", "-r"]);
+        }
+        command.args(["-m", "-p", "-u", "-i", "-f", "--kill-child", "--propagation", "private"]);
+        command.env_clear().env("PATH", PATH);
+        command
+    }
+
     /// Starts a host with these packages; `broken` is `removal`, `packages` or `nothing`.
     pub fn start(dir: &Path, name: &str, broken: &str, products: &[&str]) -> Result<Self, Box<dyn Error>> {
         let files = [
@@ -31,18 +65,13 @@ impl Namespace {
         for (file, text) in files {
             std::fs::write(dir.join(file), text)?;
         }
-        let mut command = Command::new("unshare");
-        if user_namespace() {
-            command.args(["-U", "-r"]);
-        }
+        let mut command = Self::unshare();
         command
-            .args(["-m", "-p", "-u", "-i", "-f", "--kill-child", "--propagation", "private", "sh"])
+            .arg("sh")
             .arg(dir.join("host.sh"))
             .arg(dir)
             .args([name, broken])
             .args(products)
-            .env_clear()
-            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(dir.join("log"))?);

@@ -3,14 +3,13 @@
 # maintainer scripts and a daemon that runs. None of it is the vendor's.
 name=$1
 tree=/tmp/$name
-mkdir -p "$tree/DEBIAN" "$tree/usr/share/doc"
+mkdir -p "$tree/DEBIAN"
 case $name in
   kesl) version=12.1.0-1543 daemon=/opt/kaspersky/kesl/libexec/kesl data=/var/opt/kaspersky/kesl ;;
   kesl-gui) version=12.1.0-1543 daemon='' data='' ;;
   klnagent64) version=15.0.0-12912 daemon=/opt/kaspersky/klnagent64/sbin/klnagent data=/var/opt/kaspersky/klnagent ;;
   *) version=12.4 daemon='' data='' ;;
 esac
-rm -rf "$tree/usr"
 {
   echo "Package: $name"
   echo "Version: $version"

@@ -2,6 +2,7 @@
 //! it. Standard input, both outputs and the exit status are the command's own.
 
 use crate::fleet::Machine;
+use crate::simulated::Simulated;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey, PublicKey};
 use russh::server::{Auth, ChannelOpenHandle, Config, Handle, Handler, Msg, Session, VerifiedPublicKey};
@@ -110,7 +111,10 @@ async fn answer(
     handle: &Handle,
     id: ChannelId,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let (program, arguments) = machine.command(line);
+    let (program, arguments) = match machine {
+        Machine::Real(namespace) => namespace.command(line),
+        Machine::Played(simulated) => return play(simulated, line, input, handle, id).await,
+    };
     let mut child = tokio::process::Command::new(program)
         .args(arguments)
         .env_clear()
@@ -139,15 +143,45 @@ async fn answer(
     .map_err(|()| "the client is gone".into())
 }
 
+/// Answers for a host that is only played.
+async fn play(
+    simulated: &Simulated,
+    line: &str,
+    mut input: Channel<Msg>,
+    handle: &Handle,
+    id: ChannelId,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let gone = |()| "the client is gone";
+    let Some(ready) = Simulated::ready(line) else {
+        handle.exit_status_request(id, 127).await.map_err(gone)?;
+        return Ok(());
+    };
+    handle.data(id, ready.into_bytes()).await.map_err(|_| gone(()))?;
+    let mut script = Vec::new();
+    while let Some(message) = input.wait().await {
+        match message {
+            ChannelMsg::Data { data } => script.extend_from_slice(&data),
+            ChannelMsg::Eof | ChannelMsg::Close => break,
+            _ => {}
+        }
+    }
+    if let Some((out, err)) = simulated.answer(&String::from_utf8_lossy(&script)) {
+        handle.data(id, out.into_bytes()).await.map_err(|_| gone(()))?;
+        handle.extended_data(id, 1, err.into_bytes()).await.map_err(|_| gone(()))?;
+    }
+    handle.exit_status_request(id, 0).await.map_err(gone)?;
+    Ok(())
+}
+
 /// Passes what the client sends to the command, up to the client's end of input.
 async fn feed(mut input: Channel<Msg>, mut stdin: tokio::process::ChildStdin) {
     while let Some(message) = input.wait().await {
-        let data = match message {
+        let bytes = match message {
             ChannelMsg::Data { data } => data,
             ChannelMsg::Eof | ChannelMsg::Close => return,
             _ => continue,
         };
-        if stdin.write_all(&data).await.is_err() {
+        if stdin.write_all(&bytes).await.is_err() {
             return;
         }
     }

@@ -1,0 +1,171 @@
+//! A host that is only played, for machines on which nobody may make namespaces: a small model of a
+//! Linux system that answers uproot's scripts without running a line of them. It knows the questions
+//! and steps of the demo; a question it does not know stays unanswered, and a step without effect is
+//! found out, so what it does not know cannot pass for success.
+
+use crate::played_facts;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+/// A played host.
+pub struct Simulated {
+    state: Mutex<State>,
+}
+
+/// What is on it.
+pub struct State {
+    pub name: String,
+    pub machine_id: String,
+    pub boot_id: String,
+    /// Whether its package database is broken.
+    pub packages_broken: bool,
+    removal_broken: bool,
+    /// Name → version.
+    pub packages: BTreeMap<String, String>,
+    /// Path → size; none: a directory.
+    pub paths: BTreeMap<String, Option<u64>>,
+    /// Service → pid and executable of its process.
+    pub services: BTreeMap<String, Option<(u32, String)>>,
+    pub groups: BTreeSet<String>,
+}
+
+/// What a script gave.
+#[derive(Default)]
+pub struct Given {
+    pub out: String,
+    pub err: String,
+    pub status: i32,
+}
+
+impl Simulated {
+    /// A host with these packages; `broken` as for a real one.
+    pub fn new(name: &str, broken: &str, products: &[&str]) -> Self {
+        let mut state = State {
+            name: name.to_owned(),
+            machine_id: uuid::Uuid::new_v4().simple().to_string(),
+            boot_id: uuid::Uuid::new_v4().to_string(),
+            packages_broken: broken == "packages",
+            removal_broken: broken == "removal",
+            packages: BTreeMap::from([("base-files".to_owned(), "12.4".to_owned())]),
+            paths: BTreeMap::new(),
+            services: BTreeMap::new(),
+            groups: BTreeSet::new(),
+        };
+        products.iter().for_each(|product| state.install(product));
+        Self { state: Mutex::new(state) }
+    }
+
+    /// What the reader says first, on the command line that starts it; none if it is another command.
+    pub fn ready(line: &str) -> Option<String> {
+        let (before, _) = line.split_once(":ready:$(id -u)")?;
+        let nonce = before.rsplit(' ').next()?;
+        Some(format!("{nonce}:ready:0\n"))
+    }
+
+    /// What comes of the framed script that the reader was given, on both outputs.
+    pub fn answer(&self, input: &str) -> Option<(String, String)> {
+        let (_, rest) = input.split_once("\necho ")?;
+        let (begin, rest) = rest.split_once(';')?;
+        let frame = begin.strip_suffix(":begin")?;
+        let (_, rest) = rest.split_once("\n( eval '")?;
+        let (quoted, _) = rest.rsplit_once("\n' ) </dev/null\n")?;
+        let script = quoted.replace("'\\''", "'");
+        let mut state = self.state.lock().ok()?;
+        let given = if script.starts_with("uproot_facts()") {
+            Given { out: played_facts::answer(&state, &script), ..Given::default() }
+        } else {
+            state.step(&script)
+        };
+        let Given { out, err, status } = given;
+        Some((
+            format!("{frame}:begin\n{out}\n{frame}:end:{status}\n"),
+            format!("{frame}:begin\n{err}\n{frame}:end\n"),
+        ))
+    }
+}
+
+impl State {
+    /// As `product.sh` does it.
+    fn install(&mut self, name: &str) {
+        let (version, daemon, data) = match name {
+            "kesl" => ("12.1.0-1543", "libexec/kesl", "/var/opt/kaspersky/kesl"),
+            "klnagent64" => ("15.0.0-12912", "sbin/klnagent", "/var/opt/kaspersky/klnagent"),
+            _ => ("12.1.0-1543", "", ""),
+        };
+        self.packages.insert(name.to_owned(), version.to_owned());
+        let home = format!("/opt/kaspersky/{name}");
+        self.paths.insert(home.clone(), None);
+        self.paths.insert(format!("/etc/opt/kaspersky/{name}"), None);
+        if daemon.is_empty() {
+            return;
+        }
+        let executable = format!("{home}/{daemon}");
+        self.paths.insert(executable.clone(), Some(125_640));
+        self.paths.insert(data.to_owned(), None);
+        self.paths.insert(format!("/var/log/kaspersky/{name}"), None);
+        let pid = 100 + u32::try_from(self.services.len()).unwrap_or(0);
+        self.services.insert(name.to_owned(), Some((pid, executable)));
+        if name == "kesl" {
+            self.groups.extend(["kesladmin", "kesluser", "keslaudit", "nokesl"].map(str::to_owned));
+        }
+    }
+
+    /// Does what a step's script would do.
+    fn step(&mut self, script: &str) -> Given {
+        let mut given = Given::default();
+        for line in script.lines().map(str::trim) {
+            if let Some(names) = line.strip_prefix("transact dpkg --purge ") {
+                given = self.purge(names.trim_end_matches(" || exit"));
+                if given.status != 0 {
+                    return given;
+                }
+            }
+            let paths = line.strip_prefix("for path in ").and_then(|rest| rest.split_once("; do remove "));
+            for path in paths.iter().flat_map(|(paths, _)| paths.split(' ')) {
+                self.remove_path(path);
+            }
+            let unit = line.split_once("systemctl stop ").and_then(|(_, rest)| rest.split_once(".service"));
+            if let Some(process) = unit.and_then(|(name, _)| self.services.get_mut(name)) {
+                *process = None;
+            }
+            let unit =
+                line.split_once("systemctl disable ").and_then(|(_, rest)| rest.split_once(".service"));
+            if let Some((name, _)) = unit {
+                self.services.remove(name);
+            }
+            let group = line.split_once("then groupdel ").and_then(|(_, rest)| rest.split_once(';'));
+            if let Some((name, _)) = group {
+                self.groups.remove(name);
+            }
+        }
+        given
+    }
+
+    fn purge(&mut self, names: &str) -> Given {
+        let mut given = Given { out: "(Reading database ...)\n".to_owned(), ..Given::default() };
+        for name in names.split(' ') {
+            let Some(version) = self.packages.get(name) else { continue };
+            given.out.push_str(&format!("Removing {name} ({version}) ...\n"));
+            if self.removal_broken {
+                given.err = format!(
+                    "{name}: the product refuses to be removed\n\
+                     dpkg: error processing package {name} (--purge):\n installed {name} package pre-removal \
+                     script subprocess returned error exit status 1\n\
+                     Errors were encountered while processing:\n {name}\n"
+                );
+                given.status = 1;
+                return given;
+            }
+            self.packages.remove(name);
+            self.services.remove(name);
+            self.remove_path(&format!("/opt/kaspersky/{name}"));
+            self.remove_path(&format!("/etc/opt/kaspersky/{name}"));
+        }
+        given
+    }
+
+    fn remove_path(&mut self, path: &str) {
+        let below = format!("{path}/");
+        self.paths.retain(|known, _| known != path && !known.starts_with(&below));
+    }
+}
