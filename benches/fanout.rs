@@ -365,12 +365,13 @@ fn start_sshd(dir: &Path, number: usize, addresses: &[SocketAddr]) -> Result<Chi
     std::fs::write(&file, config)?;
     let log = std::fs::File::options().create(true).append(true).open(dir.join("sshd.log"))?;
     // It dies with this process, however that ends. What stands in a developer's own profile is no part
-    // of what is measured: root's home is empty there.
+    // of what is measured: root's home is empty there. Nor are this machine's own processes: the hosts
+    // have theirs, whose first is sshd, as it is in a container.
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]);
     if rustix::process::geteuid().is_root() {
-        command.args(["unshare", "-m", "--propagation", "private", "sh", "-c"]);
-        command.args(["mount -t tmpfs -o mode=700 home /root && exec /usr/sbin/sshd \"$@\"", "sh"]);
+        let set_up = "mount -t tmpfs -o mode=700 home /root && exec /usr/sbin/sshd \"$@\"";
+        command.args(["unshare", "-m", "-p", "-f", "--mount-proc", "--kill-child", "sh", "-c", set_up, "sh"]);
     } else {
         command.arg("/usr/sbin/sshd");
     }

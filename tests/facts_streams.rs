@@ -283,3 +283,13 @@ proptest! {
         prop_assert_eq!(back, facts);
     }
 }
+
+#[test]
+fn a_process_that_ended_while_it_was_looked_at_is_no_gap() {
+    let ended = edited("|22 -> /bin/busybox", "|22");
+    assert!(ended.processes.is_complete());
+    assert!(ended.processes.items.iter().all(|process| process.pid != 22));
+    let still_there = edited("|21 -> /bin/busybox", "|21");
+    let process = still_there.processes.items.iter().find(|process| process.pid == 21).unwrap();
+    assert_eq!(process.exe, None, "what is there and cannot be read stays unknown");
+}

@@ -3,7 +3,7 @@
 use super::frames::{Section, number, split_once, text};
 use super::listing::{Asker, Builder};
 use super::{Listing, Process};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What `/proc/PID/status` says.
 #[derive(Default)]
@@ -36,7 +36,12 @@ pub(super) fn parse(section: &Section<'_>, asker: Asker, hidden: Option<&str>) -
         hidden.iter().for_each(|hidden| builder.gap(format!("{hidden}, and this was not root")));
     }
     let exes = exes(section, &mut builder);
-    let statuses = statuses(section, &mut builder);
+    let statuses = statuses(section, "status", &mut builder);
+    let left: HashSet<u32> = self::statuses(section, "left", &mut builder)
+        .iter()
+        .filter(|status| status.runs_a_program())
+        .filter_map(|status| status.pid)
+        .collect();
     let shell = section.value("shell").and_then(|pid| pid.parse().ok());
     for known in [Some(1), shell] {
         if known.is_none() || !statuses.iter().any(|status| status.pid == known) {
@@ -51,6 +56,7 @@ pub(super) fn parse(section: &Section<'_>, asker: Asker, hidden: Option<&str>) -
         let exe = match exes.get(&pid) {
             // It ended between the two looks.
             None => continue,
+            Some(Exe::Unreadable) if !left.contains(&pid) => continue,
             Some(Exe::Unreadable) => None,
             Some(Exe::Path(path)) => Some(path),
         };
@@ -66,8 +72,9 @@ pub(super) fn parse(section: &Section<'_>, asker: Asker, hidden: Option<&str>) -
     builder.finish(|process| process.pid)
 }
 
-fn statuses(section: &Section<'_>, builder: &mut Builder<Process>) -> Vec<Status> {
-    let Some(run) = section.runs("status").next() else {
+/// What `/proc/PID/status` said of every process in the look that the script calls `look`.
+fn statuses(section: &Section<'_>, look: &str, builder: &mut Builder<Process>) -> Vec<Status> {
+    let Some(run) = section.runs(look).next() else {
         builder.gap("`/proc` was not read");
         return Vec::new();
     };

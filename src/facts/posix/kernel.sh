@@ -26,6 +26,8 @@ ask_processes() {
   set +f
   run status grep -ahE '^(Name|State|Pid|Uid|VmSize|Threads):' /proc/[0-9]*/status
   run exe exes /proc/[0-9]*/exe
+  # Which of them are still there: what ended meanwhile has no executable, and is no question left open.
+  run left grep -ahE '^(Name|State|Pid|VmSize|Threads):' /proc/[0-9]*/status
 }
 
 # shellcheck disable=SC2012
