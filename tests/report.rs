@@ -349,7 +349,11 @@ fn json_shown_on_a_terminal_does_nothing_to_it() {
 fn every_host_that_cannot_be_vouched_for_has_a_command() {
     let text = table(&every_state().report(), &options(80));
     assert_eq!(text.matches("fix: ").count(), 3, "{text}");
-    assert!(text.contains("fix: uproot inventory check --limit app03\n"), "{text}");
+    assert!(text.contains("fix: uproot runs show 01990c3e-7a10-7000-8000-000000000001 -v\n"), "{text}");
+    assert!(
+        text.contains("(21 hosts, 2 failures, 2\n  unreachable): db01.example.com failed, db02"),
+        "{text}"
+    );
     assert!(text.contains("fix: ssh-keyscan -p 22 -t ed25519,ecdsa,rsa 10.0.0.7 >> \\\n"), "{text}");
 }
 

@@ -91,7 +91,8 @@ fn nothing_to_log_in_with_says_what_to_give() {
         .unwrap_err();
     assert_eq!(error.kind, TransportErrorKind::Authentication, "{error}");
     assert!(error.message.contains("tried nothing"), "{error}");
-    assert!(error.remedy.unwrap().contains("ssh-add"));
+    assert!(error.message.contains("`ssh-add` one"), "{error}");
+    assert_eq!(error.remedy.as_deref(), Some("--ask-pass"));
 }
 
 #[test]

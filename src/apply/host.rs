@@ -1,6 +1,6 @@
 //! One host's work, in order: connect, same machine, facts, already so?, drifted?, steps, verify.
 
-use super::look::{activity, look_again, record_look};
+use super::look::{activity, look_again, record_look, unreached_option, with_command};
 use super::step::{StepContext, pause, record_not_run, run_step};
 use super::waves::Toll;
 use super::{Access, Stop};
@@ -63,7 +63,9 @@ impl Work<'_> {
             Ok(looked) => looked,
             Err(error) => {
                 let state = if cancel.is_cancelled() { HostState::Skipped } else { HostState::Unreachable };
-                return Ok((Verdict { state, reason: error.message, remedy: error.remedy }, false));
+                let option = unreached_option(&error).is_some();
+                let remedy = if option { self.host.remedy.clone() } else { error.remedy };
+                return Ok((Verdict { state, reason: error.message, remedy }, false));
             }
         };
         let found = self.findings(&facts);
@@ -107,7 +109,9 @@ impl Work<'_> {
                 }
                 _ => seen.reason,
             };
-            return Decision::End(Verdict { reason, ..seen });
+            // The plan has the command that would mend it; of the inventory nothing is known here.
+            let planned = |_: &str| self.host.remedy.clone();
+            return Decision::End(with_command(Verdict { reason, ..seen }, facts, &planned));
         }
         if self.host.identity.is_empty() {
             let reason = "the plan does not say which machine this is, so nothing may be changed on it";

@@ -55,8 +55,9 @@ pub struct Survey<'a> {
     pub cancel: &'a Cancel,
     /// Whether facts are kept in the outcome (a plan needs them).
     pub keep_facts: bool,
-    /// The beginning of a command that would look again, for remedies: `uproot identify -i hosts.yml`.
-    pub again: &'a str,
+    /// The command that would look again at a host with an option more, for remedies:
+    /// `uproot identify -i hosts.yml --limit HOST OPTION`.
+    pub again: &'a (dyn Fn(&str, &str) -> String + Sync),
 }
 
 /// Looks at every host and records what was found.
@@ -89,7 +90,9 @@ fn survey_host(survey: &Survey<'_>, host: &Surveyed<'_>) -> Result<SurveyOutcome
     match looked {
         Ok(facts) => {
             let found = findings(survey.products.iter().copied(), &facts);
-            let verdict = with_command(observed(&found, &facts), &facts, survey.again);
+            let verdict = with_command(observed(&found, &facts), &facts, &|option| {
+                Some((survey.again)(host.name, option))
+            });
             record_look(sink, Phase::Before, &facts, &found)?;
             let ended = Event::HostEnded {
                 state: verdict.state,
@@ -103,27 +106,48 @@ fn survey_host(survey: &Survey<'_>, host: &Surveyed<'_>) -> Result<SurveyOutcome
         Err(error) if error.kind == TransportErrorKind::Cancelled => Ok(SurveyOutcome::Cancelled),
         Err(error) => {
             let state = HostState::Unreachable;
-            end_unreached(sink, host.name, state, &error.message, error.remedy.clone())?;
-            Ok(SurveyOutcome::Unreachable { reason: error.message, remedy: error.remedy })
+            let option = unreached_option(&error);
+            let remedy = option.map(|option| (survey.again)(host.name, &option)).or(error.remedy);
+            end_unreached(sink, host.name, state, &error.message, remedy.clone())?;
+            Ok(SurveyOutcome::Unreachable { reason: error.message, remedy })
         }
     }
 }
 
 /// Makes a verdict's remedy, an option, the one command that would mend it; where becoming root was
 /// asked for and failed, that is told with whatever was found, since it stands in the way of the rest.
-fn with_command(verdict: Verdict, facts: &Facts, again: &str) -> Verdict {
-    let command = |option: &str| format!("{again} --limit {} {option}", facts.host);
+pub(super) fn with_command(
+    verdict: Verdict,
+    facts: &Facts,
+    again: &dyn Fn(&str) -> Option<String>,
+) -> Verdict {
     let Some(failed) = &facts.privilege.become_failed else {
-        let remedy = verdict.remedy.map(|r| if r.starts_with("--") { command(&r) } else { r });
-        return Verdict { remedy, ..verdict };
+        let remedy = verdict.remedy.and_then(|r| if r.starts_with("--") { again(&r) } else { Some(r) });
+        let closer = || (verdict.state == HostState::Unknown).then(|| again("-v")).flatten();
+        return Verdict { remedy: remedy.or_else(closer), ..verdict };
     };
     let told = format!("cannot become root: {failed}");
     let reason = match verdict.state {
         HostState::Unknown => format!("{told}; {}", verdict.reason),
         _ => format!("{}; {told}", verdict.reason),
     };
-    let option = if failed.contains("password") { "--become --ask-become-pass" } else { "--become" };
-    Verdict { reason, remedy: Some(command(option)), ..verdict }
+    Verdict { reason, remedy: again(become_option(failed)), ..verdict }
+}
+
+/// The option that would mend a failure to become root: a password where one is wanted, else to log in
+/// as root.
+#[must_use]
+pub fn become_option(failed: &str) -> &'static str {
+    if failed.contains("--ask-become-pass") { "--become --ask-become-pass" } else { "-u root" }
+}
+
+/// The option that would mend a failure to reach a host, where one would.
+#[must_use]
+pub fn unreached_option(error: &TransportError) -> Option<String> {
+    match &error.remedy {
+        Some(remedy) => remedy.starts_with("--").then(|| remedy.clone()),
+        None => Some("-v".to_owned()),
+    }
 }
 
 fn end_unreached(

@@ -13,6 +13,6 @@ mod stop;
 pub mod waves;
 
 pub use access::Access;
-pub use look::{Survey, SurveyOutcome, Surveyed, survey};
+pub use look::{Survey, SurveyOutcome, Surveyed, become_option, survey, unreached_option};
 pub use run::{ApplyError, ApplyRequest, run};
 pub use stop::Stop;

@@ -89,7 +89,7 @@ fn apply(
         redactor: redactor.clone(),
     };
     let log = RunLog::start(start, run)?;
-    let watch = Watch::start(stop.clone(), cancel.clone(), true)?;
+    let watch = Watch::start(stop.clone(), cancel.clone(), Some(log.progress()))?;
     let parallel = usize::from(run.parallel);
     let request = ApplyRequest {
         plan,

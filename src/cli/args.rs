@@ -34,7 +34,7 @@ pub enum Verb {
     Verify(IdentifyArguments),
     /// Render the report of a run from its journal
     Report(ReportArguments),
-    /// Check or export a run's journal
+    /// Check a run's journal
     #[command(subcommand)]
     Journal(JournalVerb),
     /// List and show runs
@@ -282,7 +282,7 @@ pub enum JournalVerb {
 /// `runs`.
 #[derive(Debug, Subcommand)]
 pub enum RunsVerb {
-    /// List the runs, newest last
+    /// List the runs, newest first
     List {
         /// Where runs are kept (default: $XDG_STATE_HOME/uproot/runs)
         #[arg(long, value_name = "DIR", env = "UPROOT_RUNS")]

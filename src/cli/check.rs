@@ -2,18 +2,20 @@
 
 use super::args::{ConnectArguments, Format};
 use super::error::CliError;
-use super::fleet::Fleet;
-use super::output::write_result;
+use super::fleet::{Fleet, again};
+use super::output::{refuse_unwritable, width, write_result};
 use super::run_log::entry;
 use super::signals::Watch;
-use crate::apply::{Access, Stop};
+use crate::apply::{Access, Stop, become_option, unreached_option};
 use crate::facts::{Facts, Questions, collect};
 use crate::inventory;
 use crate::model::output::escape_line;
 use crate::model::{Cancel, ExitCode};
 use crate::plan::PlannedConnection;
+use crate::report::layout::{wrap, wrap_command};
 use crate::transport::{TransportError, TransportErrorKind, pool};
 use serde_json::json;
+use std::io::IsTerminal;
 
 /// Runs `inventory list`.
 pub fn list(arguments: &ConnectArguments) -> Result<ExitCode, CliError> {
@@ -41,32 +43,42 @@ struct Checked {
 
 /// Runs `inventory check`: connects to every host, asks who it is, and whether root can be had.
 pub fn check(arguments: &ConnectArguments) -> Result<ExitCode, CliError> {
+    refuse_unwritable(arguments.run.output.output.as_deref(), "-o")?;
     let fleet = Fleet::read(arguments)?;
     let access = fleet.access(arguments)?;
     let cancel = Cancel::new().map_err(CliError::System)?;
-    let watch = Watch::start(Stop::default(), cancel.clone(), false)?;
+    let watch = Watch::start(Stop::default(), cancel.clone(), None)?;
     let hosts: Vec<(&str, &PlannedConnection)> =
         fleet.hosts.iter().map(|(host, connection)| (host.name.as_str(), connection)).collect();
     let failed = |host: &(&str, &PlannedConnection), error: TransportError| Checked {
         host: host.0.to_owned(),
         address: entry(host.0, host.1, Vec::new()).address,
         fine: false,
+        remedy: match unreached_option(&error) {
+            Some(option) => Some(again("inventory check", arguments, host.0, &option)),
+            None => error.remedy,
+        },
         says: error.message,
-        remedy: error.remedy,
     };
     let work = |host: &(&str, &PlannedConnection)| match ask(&access, host.0, host.1, &cancel) {
-        Ok(facts) => judge(host.0, host.1, &facts),
+        Ok(facts) => judge(arguments, host.0, host.1, &facts),
         Err(error) => failed(host, error),
     };
     let on_panic = |host: &(&str, &PlannedConnection), message: String| {
         failed(host, TransportError { kind: TransportErrorKind::Local, message, remedy: None })
     };
     let parallel = usize::from(arguments.run.parallel);
+    if !arguments.run.output.quiet {
+        eprintln!("connecting to {} host(s)", hosts.len());
+    }
     let answers = pool::for_each(parallel, &hosts, &cancel, work, on_panic);
     let missing = answers.iter().filter(|answer| answer.is_none()).count();
     let checked: Vec<Checked> = answers.into_iter().flatten().collect();
     let text = match arguments.run.output.format {
-        Format::Table => table(&checked),
+        Format::Table => {
+            let options = &arguments.run.output;
+            table(&checked, width(options.output.is_none() && std::io::stdout().is_terminal()))
+        }
         Format::Json => as_json(&checked),
     };
     write_result(&text, arguments.run.output.output.as_deref())?;
@@ -90,15 +102,18 @@ fn ask(
     collect(&mut session, name, &Questions::default(), become_root.as_ref(), &access.timeouts, cancel)
 }
 
-fn judge(name: &str, connection: &PlannedConnection, facts: &Facts) -> Checked {
+fn judge(arguments: &ConnectArguments, name: &str, connection: &PlannedConnection, facts: &Facts) -> Checked {
     let system = facts.os.pretty_name.clone().unwrap_or_else(|| facts.os.kernel_name.clone());
     let user = connection.user.as_deref().unwrap_or("the login user");
     let (fine, says, remedy) = match (facts.platform, facts.privilege.uid, &facts.privilege.become_failed) {
         (None, _, _) => (false, "reached, but its platform is not recognised".to_owned(), None),
-        (Some(_), _, Some(reason)) => (false, format!("{system}; cannot become root: {reason}"), None),
+        (Some(_), _, Some(reason)) => {
+            let remedy = again("inventory check", arguments, name, become_option(reason));
+            (false, format!("{system}; cannot become root: {reason}"), Some(remedy))
+        }
         (Some(_), Some(0), None) => (true, format!("{system}; root"), None),
         (Some(_), _, None) => {
-            let remedy = format!("uproot inventory check -i INVENTORY --limit {name} --become");
+            let remedy = again("inventory check", arguments, name, "--become");
             (false, format!("{system}; {user} is not root, so much would stay unknown"), Some(remedy))
         }
     };
@@ -111,16 +126,21 @@ fn judge(name: &str, connection: &PlannedConnection, facts: &Facts) -> Checked {
     }
 }
 
-fn table(checked: &[Checked]) -> String {
-    let widest = checked.iter().map(|c| c.host.chars().count()).max().unwrap_or(0).min(30);
+fn table(checked: &[Checked], width: usize) -> String {
     let mut lines = String::new();
     let (fine, wrong): (Vec<&Checked>, Vec<&Checked>) = checked.iter().partition(|c| c.fine);
     for c in wrong.iter().chain(&fine) {
         let word = if c.fine { "ok  " } else { "FAIL" };
-        let (host, says) = (escape_line(&c.host), escape_line(&c.says));
-        lines.push_str(&format!("{word}  {host:widest$}  {}  {says}\n", c.address));
-        if let Some(remedy) = &c.remedy {
-            lines.push_str(&format!("      mend: {}\n", escape_line(remedy)));
+        // A transport's message begins with the address.
+        let says = c.says.strip_prefix(&c.address).and_then(|says| says.strip_prefix(": "));
+        let line = format!("{} ({}): {}", c.host, c.address, says.unwrap_or(&c.says));
+        for (index, line) in wrap(&escape_line(&line), width.saturating_sub(6)).iter().enumerate() {
+            lines.push_str(&format!("{}  {line}\n", if index == 0 { word } else { "    " }));
+        }
+        for (index, line) in
+            c.remedy.iter().flat_map(|r| wrap_command(&escape_line(r), width.saturating_sub(11))).enumerate()
+        {
+            lines.push_str(&format!("      {}{line}\n", if index == 0 { "fix: " } else { "     " }));
         }
     }
     lines.push_str(&format!("{} ok, {} not\n", fine.len(), wrong.len()));

@@ -37,6 +37,9 @@ pub enum CliError {
     /// A run directory.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The run's directory cannot be made.
+    #[error(transparent)]
+    Runs(JournalError),
     /// A record could not be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -66,6 +69,11 @@ impl CliError {
             Self::Diagnostics(_) | Self::Input { .. } | Self::Plan(_) | Self::Facts(_) | Self::Local(_) => {
                 ExitCode::Usage
             }
+            // Nothing was contacted: the run was not even begun, or is not there.
+            Self::Journal(
+                JournalError::NoSuchRun { .. } | JournalError::Ambiguous { .. } | JournalError::NotARun(_),
+            ) => ExitCode::Usage,
+            Self::Runs(_) => ExitCode::Usage,
             Self::Refused(_) => ExitCode::Stopped,
             Self::Output(_)
             | Self::Journal(_)
@@ -78,11 +86,6 @@ impl CliError {
 
     /// Tells it on standard error.
     pub fn print(&self) {
-        if let Self::Output(error) = self
-            && error.kind() == std::io::ErrorKind::BrokenPipe
-        {
-            return;
-        }
         let text = match self {
             Self::Diagnostics(diagnostics) => diagnostics.to_string(),
             Self::Input { message, help } => format!("error: {message}\nhelp: {help}\n"),
@@ -90,6 +93,10 @@ impl CliError {
                 Some(remedy) => format!("error: {}\nhelp: {remedy}\n", error.message),
                 None => format!("error: {}\n", error.message),
             },
+            Self::Runs(error) => format!(
+                "error: {}\nhelp: give a directory that you may write to by `--runs DIR`\n",
+                crate::model::output::escape_block(&error.to_string())
+            ),
             other => format!("error: {}\n", crate::model::output::escape_block(&other.to_string())),
         };
         eprint!("{text}");

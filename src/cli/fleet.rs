@@ -5,6 +5,7 @@ use super::error::CliError;
 use super::secrets;
 use crate::apply::Access;
 use crate::inventory::{self, BecomeMethod, ConnectionKind, Host, Inventory, Overrides, PasswordSource};
+use crate::model::output::shell_word;
 use crate::model::{Diagnostics, Secret, SecretSource, Sources};
 use crate::plan::{PlannedConnection, SecretReference};
 use crate::transport::{Keys, KnownHosts, Timeouts};
@@ -61,7 +62,6 @@ impl Fleet {
     fn connection(&mut self, host: &Host) -> PlannedConnection {
         let local = host.connection.value == ConnectionKind::Local;
         let kind = if local { PlannedConnection::LOCAL } else { PlannedConnection::SSH };
-        let login_user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
         let password = host
             .password
             .as_ref()
@@ -74,7 +74,7 @@ impl Fleet {
             address: host.address.value.clone(),
             port: host.port.value,
             user: host.user.as_ref().map(|user| user.value.clone()).or_else(login_user),
-            key: host.key.as_ref().map(|key| key.value.clone()),
+            key: host.key.as_ref().map(|key| from_anywhere(&key.value)),
             password: password.filter(|_| !local),
             become_method: host.become_method.as_ref().map(|method| method.value),
             become_password,
@@ -85,6 +85,7 @@ impl Fleet {
     /// written into a plan: there it becomes a question with this text.
     fn secret(&mut self, source: &PasswordSource, question: &str) -> String {
         let source = match source {
+            PasswordSource::Reference(SecretSource::File(path)) => SecretSource::File(from_anywhere(path)),
             PasswordSource::Reference(source) => source.clone(),
             PasswordSource::Inline(value) => {
                 let source = SecretSource::Prompt(question.to_owned());
@@ -107,6 +108,60 @@ impl Fleet {
         let connections = self.hosts.iter().map(|(_, connection)| connection);
         access(connections, secrets, &arguments.known_hosts, arguments.accept_new, &arguments.run)
     }
+}
+
+/// A path that means the same file when a plan is applied from another directory. `~/` stays.
+fn from_anywhere(path: &str) -> String {
+    if path.starts_with('~') {
+        return path.to_owned();
+    }
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.to_string_lossy().into_owned())
+}
+
+/// The user who runs uproot: as the environment says, else as `/etc/passwd` does.
+fn login_user() -> Option<String> {
+    let named =
+        ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|u| !u.is_empty()));
+    named.or_else(|| {
+        let uid = rustix::process::getuid().as_raw().to_string();
+        let accounts = std::fs::read_to_string("/etc/passwd").ok()?;
+        let fields = accounts.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let mine = fields.into_iter().find(|fields| fields.get(2) == Some(&uid.as_str()))?;
+        mine.first().map(|name| (*name).to_owned())
+    })
+}
+
+/// The command that would look at one host again with these options and one more, as a shell reads it.
+pub fn again(verb: &str, arguments: &ConnectArguments, host: &str, option: &str) -> String {
+    let mut words = vec![format!("uproot {verb}")];
+    let mut add = |name: &str, value: &str| words.push(format!("{name} {}", shell_word(value)));
+    arguments.inventory.iter().for_each(|inventory| add("-i", inventory));
+    if !arguments.inventory.is_empty() {
+        add("--limit", host);
+    }
+    let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+    arguments.user.iter().filter(|_| !option.starts_with("-u")).for_each(|user| add("-u", user));
+    arguments.port.iter().for_each(|port| add("-p", &port.to_string()));
+    arguments.key.iter().for_each(|key| add("--key", &path(key)));
+    arguments.known_hosts.iter().for_each(|file| add("--known-hosts", &path(file)));
+    let mut flag = |wanted: bool, name: &str| {
+        if wanted && !option.split(' ').any(|word| word == name) {
+            words.push(name.to_owned());
+        }
+    };
+    flag(arguments.ask_pass, "--ask-pass");
+    match arguments.become_method {
+        Some(BecomeWord::Sudo) => flag(!option.starts_with("-u"), "--become"),
+        Some(BecomeWord::Doas) => {
+            flag(!option.contains("--become") && !option.starts_with("-u"), "--become=doas")
+        }
+        None => {}
+    }
+    flag(arguments.ask_become_pass && !option.starts_with("-u"), "--ask-become-pass");
+    if !option.is_empty() {
+        words.push(option.to_owned());
+    }
+    words.join(" ")
 }
 
 /// The name under which a plan refers to a secret.

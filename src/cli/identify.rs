@@ -2,7 +2,7 @@
 
 use super::args::IdentifyArguments;
 use super::error::CliError;
-use super::fleet::{Fleet, print_warnings};
+use super::fleet::{Fleet, again, print_warnings};
 use super::output::write_report;
 use super::run_log::{RunLog, Start, entry, operator};
 use super::signals::Watch;
@@ -11,6 +11,7 @@ use crate::detect::{ProductRules, findings};
 use crate::facts::{Facts, Questions, document};
 use crate::journal::{self, MemorySink};
 use crate::model::event::{HostEntry, Phase};
+use crate::model::output::shell_word;
 use crate::model::{Cancel, Event, EventSink, ExitCode, HostState, Redactor};
 use crate::playbook::{self, Loaded, Playbook};
 use crate::report::Report;
@@ -26,7 +27,13 @@ pub fn run(verb: &str, arguments: &IdentifyArguments) -> Result<ExitCode, CliErr
     }
     let fleet = Fleet::read(&arguments.connect)?;
     let access = fleet.access(&arguments.connect)?;
-    let look = Look { verb, playbook: &playbook, fleet: &fleet, access: &access };
+    let look = Look {
+        verb,
+        playbook: &playbook,
+        playbook_file: arguments.playbook.as_deref(),
+        fleet: &fleet,
+        access: &access,
+    };
     let saves = arguments.save_facts.is_some();
     let (log, outcomes, gate) = look.at_all(&arguments.connect, saves)?;
     if let Some(directory) = &arguments.save_facts {
@@ -58,6 +65,8 @@ pub struct Look<'a> {
     pub verb: &'a str,
     /// The products looked for.
     pub playbook: &'a Playbook,
+    /// The file they were read from; none: the built-in catalogue.
+    pub playbook_file: Option<&'a Path>,
     /// The hosts.
     pub fleet: &'a Fleet,
     /// How they are reached.
@@ -73,7 +82,7 @@ impl Look<'_> {
         keep_facts: bool,
     ) -> Result<(RunLog, Vec<SurveyOutcome>, ExitCode), CliError> {
         let cancel = Cancel::new().map_err(CliError::System)?;
-        let watch = Watch::start(Stop::default(), cancel.clone(), false)?;
+        let watch = Watch::start(Stop::default(), cancel.clone(), None)?;
         let log = RunLog::start(self.start(arguments), &arguments.run)?;
         let products: Vec<ProductRules<'_>> = self.playbook.products.iter().map(ProductRules::from).collect();
         let hosts: Vec<Surveyed<'_>> = self
@@ -82,8 +91,9 @@ impl Look<'_> {
             .iter()
             .map(|(host, connection)| Surveyed { name: &host.name, connection })
             .collect();
-        let inventories: Vec<String> = arguments.inventory.iter().map(|file| format!(" -i {file}")).collect();
-        let again = format!("uproot {}{}", self.verb, inventories.concat());
+        // Looking needs no plan's file name, so the remedy of a plan is to identify.
+        let verb = if self.verb == "plan" { "identify" } else { self.verb };
+        let again = |host: &str, option: &str| again(verb, arguments, host, option) + &self.playbook_option();
         let outcomes = survey(
             &Survey {
                 access: self.access,
@@ -99,6 +109,12 @@ impl Look<'_> {
         )?;
         let gate = if watch.interrupted() { ExitCode::Interrupted } else { ExitCode::Success };
         Ok((log, outcomes, gate))
+    }
+
+    fn playbook_option(&self) -> String {
+        self.playbook_file
+            .map(|file| format!(" --playbook {}", shell_word(&file.to_string_lossy())))
+            .unwrap_or_default()
     }
 
     fn start(&self, arguments: &super::args::ConnectArguments) -> Start<'_> {

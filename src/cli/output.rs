@@ -22,17 +22,38 @@ pub fn write_report(report: &Report, options: &OutputArguments) -> Result<(), Cl
 /// Writes a result to a file (whole or not at all) or to standard output.
 pub fn write_result(text: &str, file: Option<&Path>) -> Result<(), CliError> {
     let Some(file) = file else { return print_bytes(text.as_bytes()) };
-    let directory = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(directory).map_err(CliError::Output)?;
+    let mut temporary = tempfile::NamedTempFile::new_in(directory_of(file)).map_err(CliError::Output)?;
     temporary.write_all(text.as_bytes()).map_err(CliError::Output)?;
     temporary.persist(file).map_err(|error| CliError::Output(error.error))?;
     Ok(())
 }
 
-/// Writes bytes to standard output. A closed pipe is an error, not a panic.
+/// Writes bytes to standard output. A reader that has seen enough (`| head`) changes neither what was
+/// done nor the exit code.
 pub fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(CliError::Output)
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.map_err(CliError::Output),
+    }
+}
+
+/// Refuses a result's file that could not be written, before any host is contacted for it.
+pub fn refuse_unwritable(file: Option<&Path>, option: &str) -> Result<(), CliError> {
+    let Some(file) = file else { return Ok(()) };
+    let help = || format!("give `{option}` a file in a directory that is there and that you may write to");
+    if file.is_dir() {
+        return Err(CliError::input(format!("`{}` is a directory", file.display()), help()));
+    }
+    let directory = directory_of(file);
+    tempfile::tempfile_in(directory).map(drop).map_err(|error| {
+        let error = std::io::Error::from(error.kind());
+        CliError::input(format!("`{}` cannot be written: {error}", file.display()), help())
+    })
+}
+
+fn directory_of(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Whether colours are wanted (`NO_COLOR` set and not empty says no; so does `TERM=dumb`).

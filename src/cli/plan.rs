@@ -4,17 +4,19 @@ use super::args::{Format, MakePlanArguments, PlanArguments};
 use super::error::CliError;
 use super::fleet::Fleet;
 use super::identify::{Look, NOT_DONE, read_playbook};
-use super::output::{print_bytes, width, write_report, write_result};
+use super::output::{print_bytes, refuse_unwritable, width, write_report, write_result};
 use super::run_log::operator;
 use crate::apply::{Access, SurveyOutcome};
 use crate::facts::Questions;
 use crate::inventory::{self, Inventory};
 use crate::journal;
+use crate::model::output::shell_word;
 use crate::model::{Diagnostic, Diagnostics, ExitCode, HostState};
 use crate::plan::{self, HostInput, HostOutcome, Plan, PlanSettings};
 use crate::playbook::{Loaded, Unobeyed, WaveHosts};
 use crate::report::Report;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::Path;
 
@@ -28,7 +30,13 @@ pub fn run(arguments: &PlanArguments) -> Result<ExitCode, CliError> {
             "give another name by `--out FILE`, or `--force` to overwrite it",
         ));
     }
+    refuse_unwritable(Some(&arguments.out), "--out")?;
     let made = make(&arguments.make)?;
+    if made.exit == ExitCode::Interrupted {
+        write_report(&made.report, output)?;
+        eprintln!("no plan was written: not every host was looked at");
+        return Ok(made.exit);
+    }
     let digest = plan::write(&arguments.out, &made.plan, arguments.force)?;
     match output.format {
         Format::Json => write_report(&made.report, output)?,
@@ -36,11 +44,12 @@ pub fn run(arguments: &PlanArguments) -> Result<ExitCode, CliError> {
     }
     eprintln!("plan written to {} (SHA-256 {digest})", arguments.out.display());
     if made.plan.hosts.iter().any(|host| !host.steps.is_empty()) {
-        eprintln!("next: review it, then `uproot apply {}`", arguments.out.display());
+        let file = shell_word(&arguments.out.to_string_lossy());
+        eprintln!("next: review it, then `uproot apply {file}`");
     }
     let unread =
         made.plan.hosts.iter().any(|host| matches!(host.state, HostState::Unknown | HostState::Unreachable));
-    Ok(if arguments.detailed_exitcode || made.exit == ExitCode::Interrupted {
+    Ok(if arguments.detailed_exitcode {
         made.exit
     } else if unread {
         ExitCode::CannotVouch
@@ -68,7 +77,13 @@ pub fn make(arguments: &MakePlanArguments) -> Result<Made, CliError> {
     refuse_early(&loaded, &fleet.inventory, &arguments.allow)?;
     let playbook = loaded.playbook;
     let access = fleet.access(&arguments.connect)?;
-    let look = Look { verb: "plan", playbook: &playbook, fleet: &fleet, access: &access };
+    let look = Look {
+        verb: "plan",
+        playbook: &playbook,
+        playbook_file: arguments.playbook.as_deref(),
+        fleet: &fleet,
+        access: &access,
+    };
     let (log, outcomes, gate) = look.at_all(&arguments.connect, true)?;
     let (report, exit) = log.finish(gate, NOT_DONE)?;
     let settings = PlanSettings {
@@ -127,14 +142,19 @@ fn refuse_early(loaded: &Loaded, inventory: &Inventory, allowed: &[String]) -> R
     if !list.is_empty() {
         return Err(Diagnostics { list, sources: loaded.diagnostics.sources.clone() }.into());
     }
-    let words: Vec<&str> = playbook.products.iter().filter_map(|product| product.opt_in.as_deref()).collect();
-    match allowed.iter().find(|word| !words.contains(&word.as_str())) {
+    let words: BTreeSet<&str> =
+        playbook.products.iter().filter_map(|product| product.opt_in.as_deref()).collect();
+    match allowed.iter().find(|word| !words.contains(word.as_str())) {
         None => Ok(()),
         Some(word) => Err(CliError::input(
             format!("no product asks for `--allow {word}`"),
             format!(
                 "the playbook's words are: {}",
-                if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+                if words.is_empty() {
+                    "none".to_owned()
+                } else {
+                    words.into_iter().collect::<Vec<_>>().join(", ")
+                }
             ),
         )),
     }

@@ -68,7 +68,12 @@ fn list(playbook: &Playbook) -> String {
 fn test(directory: &Path, file: Option<&Path>) -> Result<ExitCode, CliError> {
     let playbook = read_playbook(file)?.playbook;
     let (mut text, mut passed, mut failed) = (String::new(), 0, 0);
-    for path in documents(directory).map_err(CliError::System)? {
+    for path in documents(directory).map_err(|error| {
+        CliError::input(
+            format!("`{}` cannot be read: {error}", directory.display()),
+            "name a directory of facts documents",
+        )
+    })? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match test_one(&playbook, &path, &name)? {
             None => passed += 1,

@@ -2,7 +2,7 @@
 
 use super::args::{OutputArguments, RunningArguments};
 use super::error::CliError;
-use super::output::{wants_color, write_report};
+use super::output::{refuse_unwritable, wants_color, write_report};
 use crate::journal::{self, Writer};
 use crate::model::event::HostEntry;
 use crate::model::{Event, EventSink, ExitCode, HostState, Redactor, SinkError};
@@ -42,8 +42,9 @@ pub struct RunLog {
 impl RunLog {
     /// Makes the run's directory and writes the first record.
     pub fn start(start: Start<'_>, run: &RunningArguments) -> Result<Self, CliError> {
+        refuse_unwritable(run.output.output.as_deref(), "-o")?;
         let id = journal::new_run_id();
-        let journal = Writer::create(&runs_dir(run.runs.as_deref()), &id)?;
+        let journal = Writer::create(&runs_dir(run.runs.as_deref()), &id).map_err(CliError::Runs)?;
         journal.set_redactor(start.redactor);
         if let Some((_, bytes)) = &start.plan {
             journal.save_plan(bytes)?;
@@ -75,6 +76,11 @@ impl RunLog {
         self.journal.dir().to_owned()
     }
 
+    /// What a person sees of it.
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.sinks.progress)
+    }
+
     /// Ends every host that has not ended, writes the last record, and returns the report as the
     /// journal tells it, with the exit code. `gate`: what the run as a whole adds to its hosts.
     pub fn finish(self, gate: ExitCode, not_done: &str) -> Result<(Report, ExitCode), CliError> {
@@ -100,7 +106,7 @@ impl RunLog {
         }
         let report = Report::from_records(&journal::read(&dir)?.records)?;
         if !self.quiet {
-            eprintln!("run {} is kept in {}", report.run, dir.display());
+            eprintln!("the run is kept in {}", dir.display());
         }
         Ok((report, exit))
     }

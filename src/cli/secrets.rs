@@ -1,6 +1,7 @@
 //! Resolving references to secrets, before any host is contacted.
 
 use super::error::CliError;
+use crate::model::output::escape_line;
 use crate::model::{Redactor, Secret, SecretSource};
 use crate::plan::SecretReference;
 use std::collections::BTreeMap;
@@ -26,7 +27,10 @@ pub fn resolve(references: &BTreeMap<String, SecretReference>) -> Result<BTreeMa
                 resolved.insert(name.clone(), Secret::new(name, value));
             }
             Err(_) if reference.optional => {}
-            Err(reason) => wrong.push(format!("secret `{name}`: {reason}")),
+            Err(reason) => match &reference.source {
+                SecretSource::Prompt(text) => wrong.push(format!("no {}: {reason}", escape_line(text))),
+                _ => wrong.push(format!("secret `{name}`: {reason}")),
+            },
         }
     }
     if wrong.is_empty() {
@@ -76,7 +80,7 @@ fn prompt(text: &str) -> Result<String, String> {
         let or = variable.map_or(String::new(), |variable| format!(", and `{variable}` is not set"));
         return Err(format!("there is no terminal to ask on{or}"));
     }
-    rpassword::prompt_password(format!("{}: ", crate::model::output::escape_line(text)))
+    rpassword::prompt_password(format!("{}: ", escape_line(text)))
         .map_err(|error| format!("cannot ask: {error}"))
 }
 

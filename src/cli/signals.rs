@@ -3,6 +3,7 @@
 use super::error::CliError;
 use crate::apply::Stop;
 use crate::model::Cancel;
+use crate::progress::Progress;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 use std::sync::Arc;
@@ -17,8 +18,9 @@ pub struct Watch {
 
 impl Watch {
     /// Watches. With `gentle`, the first signal only asks to stop, so that current steps are
-    /// finished; without it (nothing is being changed) the first cancels at once.
-    pub fn start(stop: Stop, cancel: Cancel, gentle: bool) -> Result<Self, CliError> {
+    /// finished, and says so between the bars of that progress; without it (nothing is being changed)
+    /// the first cancels at once.
+    pub fn start(stop: Stop, cancel: Cancel, gentle: Option<Arc<Progress>>) -> Result<Self, CliError> {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(CliError::System)?;
         let handle = signals.handle();
         let seen = Arc::new(AtomicBool::new(false));
@@ -28,10 +30,13 @@ impl Watch {
                 let again = told.swap(true, Ordering::SeqCst);
                 let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
                 stop.request(&format!("interrupted by {name}"));
-                if again || !gentle {
-                    cancel.cancel();
-                } else {
-                    eprintln!("{name}: no new hosts; current steps are finished (once more: stop at once)");
+                match &gentle {
+                    Some(progress) if !again => progress.suspend(|| {
+                        eprintln!(
+                            "{name}: no new hosts; current steps are finished (once more: stop at once)"
+                        );
+                    }),
+                    _ => cancel.cancel(),
                 }
             }
         });

@@ -89,6 +89,27 @@ pub fn escape_block(text: &str) -> String {
     text.lines().map(escape_line).collect::<Vec<_>>().join("\n")
 }
 
+/// A text as one word of a POSIX shell; as it is where it has no character that a shell reads.
+#[must_use]
+pub fn shell_quote(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+,-".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+/// As `shell_quote`, for a command that a person copies: a `~/` at the beginning stays what the shell
+/// expands.
+#[must_use]
+pub fn shell_word(text: &str) -> String {
+    match text.strip_prefix("~/") {
+        Some(rest) if !rest.is_empty() => format!("~/{}", shell_quote(rest)),
+        _ => shell_quote(text),
+    }
+}
+
 fn is_unsafe(c: char) -> bool {
     matches!(c as u32,
         0x80..=0x9f            // C1 controls: some terminals obey them
@@ -101,6 +122,16 @@ fn is_unsafe(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_is_quoted_only_where_a_shell_would_read_it() {
+        assert_eq!(shell_word("web01:2222"), "web01:2222");
+        assert_eq!(shell_word("web[01:03]"), "'web[01:03]'");
+        assert_eq!(shell_word("it's"), "'it'\\''s'");
+        assert_eq!(shell_word("~/.ssh/known hosts"), "~/'.ssh/known hosts'");
+        assert_eq!(shell_word("~root"), "'~root'");
+        assert_eq!(shell_word(""), "''");
+    }
 
     #[test]
     fn keeps_head_and_tail_and_counts_what_is_missing() {

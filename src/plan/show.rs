@@ -23,8 +23,10 @@ pub fn show(plan: &Plan, width: usize) -> String {
     for (number, wave) in (1..).zip(&plan.waves) {
         page.blank();
         page.line(0, &wave_words(number, plan.waves.len(), wave));
-        let members = wave.hosts.iter().filter_map(|name| hosts.get(name.as_str()).copied());
-        groups(members, &mut page);
+        let members: Vec<&PlannedHost> =
+            wave.hosts.iter().filter_map(|name| hosts.get(name.as_str()).copied()).collect();
+        warn_of_spent_budget(wave, &members, &mut page);
+        groups(members.into_iter(), &mut page);
     }
     let skipped: Vec<&PlannedHost> =
         plan.hosts.iter().filter(|host| host.state == HostState::Skipped).collect();
@@ -95,6 +97,30 @@ fn wave_words(number: usize, of: usize, wave: &PlannedWave) -> String {
     words
 }
 
+/// An unknown host counts as a failure when the plan is applied, whatever else happens: a wave that has
+/// more of them than it may have failures will stop.
+fn warn_of_spent_budget(wave: &PlannedWave, members: &[&PlannedHost], page: &mut Page) {
+    let unknown: Vec<&str> = members
+        .iter()
+        .filter(|host| host.state == HostState::Unknown)
+        .map(|host| host.name.as_str())
+        .collect();
+    if unknown.len() > wave.max_failures.of(wave.hosts.len()) {
+        page.line(
+            2,
+            &format!(
+                "THIS WAVE WILL STOP: {} unknown ({}), and an unknown host counts as a failure. Mend them and plan \
+                 again, leave them out by `--limit`, or allow more `max_failures`",
+                match unknown.len() {
+                    1 => "1 host is".to_owned(),
+                    number => format!("{number} hosts are"),
+                },
+                unknown.join(", ")
+            ),
+        );
+    }
+}
+
 fn share(budget: Budget) -> String {
     match budget {
         Budget::Count(_) => String::new(),
@@ -103,7 +129,8 @@ fn share(budget: Budget) -> String {
     }
 }
 
-/// Hosts in the order given, those with the same text below their names together at the first.
+/// Hosts with work first, then those that nothing is known of, then those with nothing to do; else in
+/// the order given. Those with the same text below their names stand together at the first.
 fn groups<'a>(hosts: impl Iterator<Item = &'a PlannedHost>, page: &mut Page) {
     let mut order: Vec<(String, Vec<&PlannedHost>)> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
@@ -118,6 +145,12 @@ fn groups<'a>(hosts: impl Iterator<Item = &'a PlannedHost>, page: &mut Page) {
             }
         }
     }
+    let rank = |host: &PlannedHost| match host.state {
+        _ if host.steps.iter().any(|step| !step.already_so) => 0,
+        HostState::Clean => 2,
+        _ => 1,
+    };
+    order.sort_by_key(|(_, members)| members.first().map(|host| rank(host)));
     for (body, members) in order {
         page.blank();
         for host in &members {
@@ -133,6 +166,10 @@ fn groups<'a>(hosts: impl Iterator<Item = &'a PlannedHost>, page: &mut Page) {
 fn host_head(host: &PlannedHost, page: &mut Page) {
     let address = address(&host.connection);
     page.line(0, &format!("{} ({address}): {}", host.name, host.state));
+    if host.steps.is_empty() {
+        // Nothing is changed there, so it matters to nobody which machine it is.
+        return;
+    }
     let identity = &host.identity;
     let parts = [
         ("machine-id", &identity.machine_id),
@@ -173,11 +210,17 @@ fn host_body(host: &PlannedHost, page: &mut Page) {
         page.line(2, &host.reason);
     }
     if let Some(remedy) = &host.remedy {
-        page.line(2, &format!("try: {remedy}"));
+        // On one line, however long: a command is there to be copied.
+        page.text.push_str(&format!("  try: {}\n", escape_line(remedy)));
     }
-    for finding in host.findings.iter().filter(|finding| finding.result != ProductState::Absent) {
-        show_finding(finding, page);
-    }
+    // Why a product is unknown is said where it is said that it is not planned.
+    let left = |finding: &Finding| host.not_planned.iter().any(|entry| entry.product == finding.product);
+    let shown = host.findings.iter().filter(|finding| match finding.result {
+        ProductState::Absent => false,
+        ProductState::Unknown => !left(finding),
+        ProductState::Present | ProductState::Residue => true,
+    });
+    shown.for_each(|finding| show_finding(finding, page));
     let (already, run): (Vec<&PlannedStep>, Vec<&PlannedStep>) =
         host.steps.iter().partition(|step| step.already_so);
     if !run.is_empty() {
@@ -195,8 +238,15 @@ fn host_body(host: &PlannedHost, page: &mut Page) {
     }
     if !host.not_planned.is_empty() {
         page.line(2, "NOT planned:");
+        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
         for entry in &host.not_planned {
-            page.line(4, &format!("{}: {}", entry.product, entry.reason));
+            match reasons.iter_mut().find(|(reason, _)| *reason == entry.reason) {
+                Some((_, products)) => products.push(&entry.product),
+                None => reasons.push((&entry.reason, vec![&entry.product])),
+            }
+        }
+        for (reason, products) in reasons {
+            page.line(4, &format!("{}: {reason}", products.join(", ")));
         }
     }
     if host.steps.is_empty() && host.not_planned.is_empty() {
@@ -238,12 +288,27 @@ fn evidence(one: &Evidence) -> String {
         return format!("{}: {reason}", one.check);
     }
     let more = one.facts.len().saturating_sub(MOST_FACTS);
-    let facts: Vec<&str> = one.facts.iter().take(MOST_FACTS).map(String::as_str).collect();
+    let facts: Vec<String> = one.facts.iter().take(MOST_FACTS).map(|fact| lasting(fact)).collect();
     let facts = facts.join("; ");
     match (facts.is_empty(), more) {
         (true, _) => one.check.clone(),
         (false, 0) => format!("{}: {facts}", one.check),
         (false, more) => format!("{}: {facts}; {more} more", one.check),
+    }
+}
+
+/// A fact without what differs from host to host and day to day, and is no drift either: a process's
+/// number, a file's size.
+fn lasting(fact: &str) -> String {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some((pid, rest)) = fact.strip_prefix("pid ").and_then(|fact| fact.split_once(' '))
+        && digits(pid)
+    {
+        return rest.to_owned();
+    }
+    match fact.strip_suffix(" bytes)").and_then(|fact| fact.rsplit_once(", ")) {
+        Some((rest, size)) if digits(size) => format!("{rest})"),
+        _ => fact.to_owned(),
     }
 }
 
@@ -321,12 +386,20 @@ fn totals(plan: &Plan, page: &mut Page) {
         2,
         &format!("{} would run on {}; {already} already so", count(run, "step"), count(with_work, "host")),
     );
+    let mut unplanned: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
     for product in &plan.products {
         let Some((gone, left)) = products.get(product.id.as_str()) else { continue };
+        if *gone == 0 {
+            unplanned.entry(*left).or_default().push(&product.id);
+            continue;
+        }
         let mut words = format!("{}: would be gone from {}", product.id, count(*gone, "host"));
         if *left > 0 {
             words.push_str(&format!(", NOT planned on {}", count(*left, "host")));
         }
         page.line(2, &words);
+    }
+    for (hosts, products) in unplanned {
+        page.line(2, &format!("NOT planned on {}: {}", count(hosts, "host"), products.join(", ")));
     }
 }

@@ -2,6 +2,31 @@
 
 use super::state::Picture;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// The columns of a bar's line before its counts, as the template has them.
+const BEFORE_COUNTS: usize = 40;
+/// Columns that stay free at the end of a line: the terminal echoes `^C` there, and were it to break
+/// the line, the picture would be cleared one line short.
+const FREE: usize = 3;
+
+/// Cuts a text so that with `before` columns in front of it some of the terminal's stay free.
+fn fit(text: &str, before: usize, columns: Option<usize>) -> String {
+    let Some(columns) = columns.filter(|columns| *columns > 0) else { return text.to_owned() };
+    let room = columns.saturating_sub(before + FREE);
+    if text.width() <= room {
+        return text.to_owned();
+    }
+    let mut cut = String::new();
+    for c in text.chars() {
+        if cut.width() + c.width().unwrap_or(0) >= room {
+            break;
+        }
+        cut.push(c);
+    }
+    cut.push('…');
+    cut
+}
 
 /// The bars that are on the terminal.
 pub(super) struct Bars {
@@ -38,16 +63,18 @@ impl Bars {
                 .with_prefix(picture.name.clone());
             self.bars.push(self.multi.insert(self.bars.len(), bar));
         }
+        let columns =
+            rustix::termios::tcgetwinsize(std::io::stderr()).ok().map(|size| usize::from(size.ws_col));
         for (bar, picture) in self.bars.iter().zip(&picture.bars) {
             bar.set_prefix(picture.name.clone());
             bar.set_length(picture.hosts as u64);
-            bar.set_message(picture.counts.clone());
+            bar.set_message(fit(&picture.counts, BEFORE_COUNTS, columns));
             bar.set_position(picture.done as u64);
         }
-        self.draw_slowest(&picture.slowest);
+        self.draw_slowest(&picture.slowest, columns);
     }
 
-    fn draw_slowest(&mut self, slowest: &[String]) {
+    fn draw_slowest(&mut self, slowest: &[String], columns: Option<usize>) {
         while self.lines.len() > slowest.len() {
             if let Some(line) = self.lines.pop() {
                 line.finish_and_clear();
@@ -60,7 +87,7 @@ impl Bars {
             self.lines.push(self.multi.add(line));
         }
         for (line, text) in self.lines.iter().zip(slowest) {
-            line.set_message(text.clone());
+            line.set_message(fit(text, 2, columns));
         }
     }
 
@@ -70,5 +97,18 @@ impl Bars {
             bar.finish_and_clear();
         }
         let _ = self.multi.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_line_stays_free_for_what_the_terminal_echoes() {
+        assert_eq!(fit("web01  collecting facts", 2, None), "web01  collecting facts");
+        assert_eq!(fit("web01", 2, Some(10)), "web01");
+        assert_eq!(fit("web012", 2, Some(10)), "web0…");
+        assert_eq!(fit("ホスト", 2, Some(10)), "ホス…");
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn pad(text: &str, width: usize) -> String {
 
 /// Breaks a text at its spaces into lines of at most `width` columns; a word that is longer is cut.
 /// At least one line, which may be empty.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     // A wide character must fit, or nothing ever would.
     let width = width.max(2);
     let mut lines = Vec::new();
@@ -67,7 +67,7 @@ pub(super) fn wrap_at_most(text: &str, width: usize, most: usize) -> Vec<String>
 /// Breaks a shell command into lines of at most `width` columns so that it can still be copied as it
 /// stands: only at spaces outside of quotes, with a backslash. A word that is longer stays whole: a
 /// command cut in two is worth nothing.
-pub(super) fn wrap_command(command: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap_command(command: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
     for word in shell_words(command) {

@@ -14,7 +14,7 @@
 
 mod build;
 mod json;
-mod layout;
+pub(crate) mod layout;
 mod table;
 
 pub use json::json;

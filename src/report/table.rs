@@ -112,7 +112,8 @@ fn header(out: &mut Lines, report: &Report) {
     let took = report.ended.duration_since(report.started).as_secs().max(0);
     let took = if took < 60 { format!("{took} s") } else { format!("{} min {} s", took / 60, took % 60) };
     let at = report.started.strftime("%Y-%m-%d %H:%M:%S UTC");
-    out.wrapped("", &format!("{} at {at}, {took}, run {}", report.verb, report.run));
+    out.wrapped("", &format!("{} at {at}, {took}", report.verb));
+    out.wrapped("", &format!("run {}", report.run));
     out.line("");
 }
 
@@ -140,7 +141,10 @@ fn fold(report: &Report, options: TableOptions) -> (Vec<Row<'_>>, Vec<Folded>) {
     }
     counts.retain(|_, count| *count > FOLD_ABOVE && !options.verbose);
     let shown = report.hosts.iter().filter(|host| !is_dull(host) || !counts.contains_key(&key(host)));
-    let rows = shown.map(|host| Row::of(host, options)).collect();
+    let mut rows: Vec<Row<'_>> = shown.map(|host| Row::of(host, &report.run, options)).collect();
+    if !options.verbose {
+        say_once(&mut rows);
+    }
     let folded = counts.into_iter().map(|((state, reason), count)| Folded { state, reason, count }).collect();
     (rows, folded)
 }
@@ -153,33 +157,44 @@ fn is_dull(host: &HostReport) -> bool {
 }
 
 impl<'a> Row<'a> {
-    fn of(host: &'a HostReport, options: TableOptions) -> Self {
+    fn of(host: &'a HostReport, run: &str, options: TableOptions) -> Self {
         Self {
             host,
             name: escape_line(&host.host),
             what: what(host, options.verbose),
-            reason: escape_line(&host.reason),
-            remedy: remedy(host).map(|command| escape_line(&command)),
+            reason: escape_line(&beyond_products(&host.reason)),
+            remedy: remedy(host, run).map(|command| escape_line(&command)),
+        }
+    }
+}
+
+/// A reason without the products that are there: those stand in their own column.
+fn beyond_products(reason: &str) -> String {
+    let listed = |part: &&str| part.starts_with("installed: ") || part.starts_with("left behind: ");
+    reason.split("; ").filter(|part| !listed(part)).collect::<Vec<_>>().join("; ")
+}
+
+/// A long reason that many hosts share is said at the first of them; the others refer to it.
+fn say_once(rows: &mut [Row<'_>]) {
+    let mut first: BTreeMap<(HostState, String), String> = BTreeMap::new();
+    for row in rows.iter_mut().filter(|row| row.reason.chars().count() > WHY_LEAST) {
+        match first.get(&(row.host.state, row.reason.clone())) {
+            Some(name) => row.reason = format!("as {name}"),
+            None => {
+                first.insert((row.host.state, row.reason.clone()), row.name.clone());
+            }
         }
     }
 }
 
 /// The command that would mend a host. Where the journal has none for a host that cannot be vouched
 /// for, the one that looks closer.
-fn remedy(host: &HostReport) -> Option<String> {
-    let quoted = || {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
-        if host.host.chars().all(plain) {
-            host.host.clone()
-        } else {
-            format!("'{}'", host.host.replace('\'', "'\\''"))
-        }
+fn remedy(host: &HostReport, run: &str) -> Option<String> {
+    let closer = || {
+        matches!(host.state, HostState::Unreachable | HostState::Unknown)
+            .then(|| format!("uproot runs show {run} -v"))
     };
-    host.remedy.clone().or_else(|| match host.state {
-        HostState::Unreachable => Some(format!("uproot inventory check --limit {}", quoted())),
-        HostState::Unknown => Some(format!("uproot identify -v --limit {}", quoted())),
-        _ => None,
-    })
+    host.remedy.clone().or_else(closer)
 }
 
 /// The products that a host's row is about, with their versions.
@@ -373,17 +388,48 @@ fn waves(out: &mut Lines, report: &Report) {
         let text = match &wave.end {
             None => "not ended".to_owned(),
             Some(end) => {
-                let counts = format!("{} hosts, {} failures", wave.hosts, end.failures);
+                let plural = if end.failures == 1 { "" } else { "s" };
+                let counts = format!("{}, {} failure{plural}", hosts(wave.hosts), end.failures);
                 let unreachable = match end.unreachable {
                     0 => String::new(),
                     count => format!(", {count} unreachable"),
                 };
                 let word = if end.passed { "passed" } else { "stopped" };
                 let reason = end.reason.as_deref().map(|reason| format!(", {reason}")).unwrap_or_default();
-                format!("{word}{reason} ({counts}{unreachable})")
+                let who = if end.passed { String::new() } else { failed_hosts(report, &wave.name) };
+                format!("{word}{reason} ({counts}{unreachable}){who}")
             }
         };
         out.wrapped(&format!("wave {}", wave.name), &text);
+    }
+}
+
+/// So many hosts that failed are named with their wave.
+const FAILED_NAMED: usize = 5;
+
+/// The hosts that spent a wave's budget, as far as their state alone tells: of those that are still
+/// `present` many were stopped by the wave's end and did not cause it.
+fn failed_hosts(report: &Report, wave: &str) -> String {
+    let spent = |host: &&HostReport| {
+        host.wave.as_deref() == Some(wave)
+            && matches!(
+                host.state,
+                HostState::Failed
+                    | HostState::Interrupted
+                    | HostState::Blocked
+                    | HostState::Drifted
+                    | HostState::Unknown
+            )
+    };
+    let failed: Vec<String> =
+        report.hosts.iter().filter(spent).map(|host| format!("{} {}", host.host, host.state)).collect();
+    match failed.len().checked_sub(FAILED_NAMED) {
+        _ if failed.is_empty() => String::new(),
+        None | Some(0) => format!(": {}", failed.join(", ")),
+        Some(more) => {
+            let named: Vec<String> = failed.into_iter().take(FAILED_NAMED).collect();
+            format!(": {} and {more} more", named.join(", "))
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::keys::{AgentKey, KeyFile, Offer};
 use super::wire::{Halt, Wire, code};
 use super::{Credentials, Target, TransportError, TransportErrorKind};
 use crate::model::Cancel;
-use crate::model::output::escape_line;
+use crate::model::output::{escape_line, shell_word};
 use ssh2::{ErrorCode, KeyboardInteractivePrompt, Prompt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -196,12 +196,16 @@ impl Login<'_> {
             message.push_str(&format!("; not used: {skipped}"));
         }
         let (user, address, port) = (&self.target.user, &self.target.address, self.target.port);
+        let wrong_password = self.credentials.password.is_some() && methods.contains("password");
         let remedy = if keys.is_empty() && self.credentials.password.is_none() {
-            "ssh-add, or name a key with `--key`, or give the password with `--ask-pass`".to_owned()
-        } else if methods.contains("publickey") {
-            format!("ssh-copy-id -p {port} {user}@{address}")
+            message.push_str(
+                "; there is no key here: `ssh-add` one, name one with `--key`, or give the password",
+            );
+            "--ask-pass".to_owned()
+        } else if methods.contains("publickey") && !wrong_password {
+            format!("ssh-copy-id -p {port} {}", shell_word(&format!("{user}@{address}")))
         } else {
-            "give the password with `--ask-pass`".to_owned()
+            "--ask-pass".to_owned()
         };
         self.target.error(TransportErrorKind::Authentication, message).with_remedy(remedy)
     }

@@ -5,7 +5,7 @@ use super::run::words;
 use super::wire::{Halt, Wire, code};
 use super::{Credentials, Target, Timeouts, TransportError, TransportErrorKind};
 use crate::model::Cancel;
-use crate::model::output::escape_line;
+use crate::model::output::{escape_line, shell_word};
 use ssh2::{ErrorCode, MethodType};
 use std::time::Instant;
 
@@ -99,7 +99,7 @@ fn host_key_preference(known: &[String]) -> String {
 fn check_host_key(target: &Target, credentials: &Credentials, key: &[u8]) -> Result<(), TransportError> {
     let (address, port) = (&target.address, target.port);
     let shown = format!("{} {}", key_type(key), fingerprint(key));
-    let keyscan = |file: &str| format!("ssh-keyscan -p {port} {address} >> {file}");
+    let file = credentials.known_hosts.file();
     match credentials.known_hosts.check_or_learn(address, port, key).map_err(|why| {
         target.error(TransportErrorKind::Local, format!("the host key cannot be remembered: {why}"))
     })? {
@@ -111,19 +111,20 @@ fn check_host_key(target: &Target, credentials: &Credentials, key: &[u8]) -> Res
             } else {
                 "host key is not known"
             };
-            let message = format!("{why}; it showed {shown}");
-            let remedy = format!(
-                "{}  # compare the fingerprint with the host's own first; or accept new keys with `--accept-new`",
-                keyscan("~/.ssh/known_hosts")
-            );
+            let message =
+                format!("{why}; it showed {shown}: compare that with the host's own before you trust it");
+            let remedy = format!("ssh-keyscan -p {port} {} >> {}", shell_word(address), shell_word(file));
             Err(target.error(TransportErrorKind::HostKeyUnknown, message).with_remedy(remedy))
         }
         Verdict::Changed { known } => {
             let message = format!(
-                "host key is not the known one: it showed {shown}, known are {}; someone may be in between",
+                "host key is not the known one: it showed {shown}, known are {}; someone may be in between: \
+                 forget the known key only once the host's owner has confirmed the new one",
                 known.join(", ")
             );
-            Err(target.error(TransportErrorKind::HostKeyChanged, message).with_remedy(forget(address, port)))
+            Err(target
+                .error(TransportErrorKind::HostKeyChanged, message)
+                .with_remedy(forget(address, port, file)))
         }
         Verdict::Revoked { place } => {
             let message = format!("host key {shown} is revoked by {place}");
@@ -132,7 +133,7 @@ fn check_host_key(target: &Target, credentials: &Credentials, key: &[u8]) -> Res
     }
 }
 
-fn forget(address: &str, port: u16) -> String {
+fn forget(address: &str, port: u16, file: &str) -> String {
     let name = line_name(address, port);
-    format!("ssh-keygen -R '{name}'  # only once the host's owner has confirmed the new fingerprint")
+    format!("ssh-keygen -R {} -f {}", shell_word(&name), shell_word(file))
 }

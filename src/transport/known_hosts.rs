@@ -25,6 +25,8 @@ pub struct KnownHosts {
     patterned: Vec<(Vec<String>, usize)>,
     problems: Vec<Diagnostic>,
     learning: Option<Box<Learning>>,
+    /// The first file that was named.
+    named: Option<String>,
 }
 
 #[derive(Debug)]
@@ -90,7 +92,8 @@ impl KnownHosts {
     pub fn read(files: &[PathBuf]) -> Result<Self, TransportError> {
         let named = !files.is_empty();
         let files = if named { files.to_vec() } else { default_files() };
-        let mut all = Self::default();
+        let named_first = files.first().filter(|_| named).map(|file| file.display().to_string());
+        let mut all = Self { named: named_first, ..Self::default() };
         for file in &files {
             match std::fs::read(file) {
                 Ok(bytes) => all.take_in(&file.display().to_string(), &String::from_utf8_lossy(&bytes)),
@@ -113,6 +116,12 @@ impl KnownHosts {
         let mut all = Self::default();
         all.take_in(file, text);
         all
+    }
+
+    /// The file that a new key belongs into, for remedies.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        self.named.as_deref().unwrap_or("~/.ssh/known_hosts")
     }
 
     /// From now on a key of a host that has none is accepted and appended to this file. A changed

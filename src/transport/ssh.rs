@@ -151,7 +151,7 @@ impl Reach for Ssh {
                 Err(halt.into_error(
                     &self.target,
                     TransportErrorKind::Lost,
-                    "no command could be started, as when the connection is lost",
+                    "the connection was lost before a command could be started",
                 ))
             }
         }

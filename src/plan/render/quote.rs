@@ -1,14 +1,6 @@
 //! Quoting for a POSIX shell, and which names a host may bring into a script.
 
-/// The text as one word of a POSIX shell; as it is where it has no character that a shell reads.
-pub(super) fn quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+,-".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
+pub(super) use crate::model::output::shell_quote as quote;
 
 /// The words as a line of a shell.
 pub(super) fn words<'a>(list: impl IntoIterator<Item = &'a str>) -> String {
