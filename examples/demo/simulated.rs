@@ -110,41 +110,43 @@ impl State {
         }
     }
 
-    /// Does what a step's script would do.
+    /// Does what a step's script would do: what its commands name is looked for, however it gets there.
     fn step(&mut self, script: &str) -> Given {
-        let mut given = Given::default();
-        for line in script.lines().map(str::trim) {
-            if let Some(names) = line.strip_prefix("transact dpkg --purge ") {
-                given = self.purge(names.trim_end_matches(" || exit"));
-                if given.status != 0 {
-                    return given;
-                }
-            }
-            let paths = line.strip_prefix("for path in ").and_then(|rest| rest.split_once("; do remove "));
-            for path in paths.iter().flat_map(|(paths, _)| paths.split(' ')) {
-                self.remove_path(path);
-            }
-            let unit = line.split_once("systemctl stop ").and_then(|(_, rest)| rest.split_once(".service"));
-            if let Some(process) = unit.and_then(|(name, _)| self.services.get_mut(name)) {
+        let script: String = script.chars().map(|c| if c == ';' || c == '\'' { ' ' } else { c }).collect();
+        let words: Vec<&str> = script.split_whitespace().collect();
+        let after =
+            |command: [&'static str; 2]| words.windows(3).filter(move |three| three.starts_with(&command));
+        let services = |verb| {
+            let units = after(["systemctl", verb]).filter_map(|three| three.last()?.strip_suffix(".service"));
+            units.map(str::to_owned).collect::<Vec<_>>()
+        };
+        for name in services("stop") {
+            if let Some(process) = self.services.get_mut(&name) {
                 *process = None;
             }
-            let unit =
-                line.split_once("systemctl disable ").and_then(|(_, rest)| rest.split_once(".service"));
-            if let Some((name, _)) = unit {
-                self.services.remove(name);
-            }
-            let group = line.split_once("then groupdel ").and_then(|(_, rest)| rest.split_once(';'));
-            if let Some((name, _)) = group {
-                self.groups.remove(name);
-            }
         }
-        given
+        for name in services("disable") {
+            self.services.remove(&name);
+        }
+        for two in words.windows(2).filter(|two| two.first() == Some(&"groupdel")) {
+            self.groups.retain(|group| two.last() != Some(&group.as_str()));
+        }
+        if after(["rm", "-rf"]).next().is_some() {
+            let known: Vec<_> =
+                self.paths.keys().filter(|path| words.contains(&path.as_str())).cloned().collect();
+            known.iter().for_each(|path| self.remove_path(path));
+        }
+        match words.windows(2).position(|two| two == ["dpkg", "--purge"]) {
+            Some(at) => self.purge(words.get(at + 2..).unwrap_or_default()),
+            None => Given::default(),
+        }
     }
 
-    fn purge(&mut self, names: &str) -> Given {
+    /// Purges the first of these words that are packages.
+    fn purge(&mut self, names: &[&str]) -> Given {
         let mut given = Given { out: "(Reading database ...)\n".to_owned(), ..Given::default() };
-        for name in names.split(' ') {
-            let Some(version) = self.packages.get(name) else { continue };
+        for name in names {
+            let Some(version) = self.packages.get(*name) else { return given };
             given.out.push_str(&format!("Removing {name} ({version}) ...\n"));
             if self.removal_broken {
                 given.err = format!(
@@ -156,8 +158,8 @@ impl State {
                 given.status = 1;
                 return given;
             }
-            self.packages.remove(name);
-            self.services.remove(name);
+            self.packages.remove(*name);
+            self.services.remove(*name);
             self.remove_path(&format!("/opt/kaspersky/{name}"));
             self.remove_path(&format!("/etc/opt/kaspersky/{name}"));
         }
