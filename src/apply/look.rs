@@ -172,7 +172,7 @@ pub(super) fn record_look(
     facts: &Facts,
     found: &[Finding],
 ) -> Result<(), SinkError> {
-    let blob = sink.store(document::to_json(facts).as_bytes())?;
+    let blob = sink.store(document::to_compact_json(facts).as_bytes())?;
     let host = Some(facts.host.as_str());
     let event = Event::Facts {
         phase,

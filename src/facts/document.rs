@@ -60,6 +60,13 @@ pub enum FactsError {
     },
 }
 
+/// The document as it is kept with a run: on one line, in a fixed order.
+#[must_use]
+pub fn to_compact_json(facts: &Facts) -> String {
+    // Serializing plain data with string keys cannot fail.
+    serde_json::to_string(facts).unwrap_or_default()
+}
+
 /// The document's text: pretty, in a fixed order, with a line break at its end.
 #[must_use]
 pub fn to_json(facts: &Facts) -> String {
