@@ -176,13 +176,14 @@ impl Page<'_> {
                 "Name:\t{name}\nState:\tS (sleeping)\nPid:\t{pid}\nUid:\t0\t0\t0\t0\nVmSize:\t    2592 kB\nThreads:\t1"
             )
         };
-        let lines: Vec<_> = all
+        let statuses: Vec<_> = all
             .iter()
             .flat_map(|process| status(process).lines().map(str::to_owned).collect::<Vec<_>>())
             .collect();
-        self.run("status", &lines, 0, &[]);
+        self.run("status", &statuses, 0, &[]);
         let lines: Vec<_> = all.iter().map(|(pid, exe)| format!("{pid} -> {exe}")).collect();
         self.run("exe", &lines, 0, &[]);
+        self.run("left", &statuses, 0, &[]);
     }
 
     fn paths(&mut self) {

@@ -27,6 +27,7 @@ mod walk_product;
 mod walk_step;
 
 pub use catalogue::{catalogue_files, read_catalogue};
+pub(crate) use danger::SHARED_DIRECTORIES;
 pub use explain::explain;
 pub use lint::lint;
 pub use pattern::Pattern;

@@ -181,6 +181,8 @@ fn processes(root: &Path) -> BTreeMap<u32, String> {
         let Ok(exe) = std::fs::read_link(entry.path().join("exe")) else { continue };
         let words = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let words = String::from_utf8_lossy(&words).replace('\0', " ");
+        // sshd counts in its title the logins that are under way, also one that was just let go.
+        let words = words.split(" [listener]").next().unwrap_or_default();
         processes.insert(pid, format!("{} {} {}", metadata.uid(), exe.display(), words.trim()));
     }
     processes

@@ -7,87 +7,10 @@
 use super::quote::{is_at_or_below, is_exact_path, quote, words};
 use super::{Context, Rendered, bounded, cannot_tell, script};
 use crate::facts::PathEntry;
-use crate::playbook::{Action, PathKind, Pattern};
+use crate::playbook::{Action, PathKind, Pattern, SHARED_DIRECTORIES};
 
 /// More than this is no product's leavings but a pattern gone wrong.
 const MOST_PATHS: usize = 500;
-
-/// Directories that belong to the system, however few a host has of them.
-const SHARED: &[&str] = &[
-    "/boot/efi",
-    "/boot/grub",
-    "/boot/grub2",
-    "/etc/apt",
-    "/etc/cron.d",
-    "/etc/cron.daily",
-    "/etc/default",
-    "/etc/dpkg",
-    "/etc/init.d",
-    "/etc/ld.so.conf.d",
-    "/etc/modprobe.d",
-    "/etc/modules-load.d",
-    "/etc/opt",
-    "/etc/pam.d",
-    "/etc/pki",
-    "/etc/profile.d",
-    "/etc/rc.d",
-    "/etc/security",
-    "/etc/selinux",
-    "/etc/ssh",
-    "/etc/ssl",
-    "/etc/sudoers.d",
-    "/etc/sysconfig",
-    "/etc/systemd",
-    "/etc/systemd/system",
-    "/etc/udev",
-    "/lib/modules",
-    "/lib/systemd",
-    "/lib/x86_64-linux-gnu",
-    "/run/lock",
-    "/run/systemd",
-    "/run/user",
-    "/usr/bin",
-    "/usr/etc",
-    "/usr/include",
-    "/usr/lib",
-    "/usr/lib/modules",
-    "/usr/lib/systemd",
-    "/usr/lib/systemd/system",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib32",
-    "/usr/lib64",
-    "/usr/libexec",
-    "/usr/local",
-    "/usr/local/bin",
-    "/usr/local/etc",
-    "/usr/local/lib",
-    "/usr/local/sbin",
-    "/usr/local/share",
-    "/usr/sbin",
-    "/usr/share",
-    "/usr/src",
-    "/var/backups",
-    "/var/cache",
-    "/var/crash",
-    "/var/db",
-    "/var/empty",
-    "/var/home",
-    "/var/lib",
-    "/var/lib/apt",
-    "/var/lib/dpkg",
-    "/var/lib/rpm",
-    "/var/lib/systemd",
-    "/var/local",
-    "/var/lock",
-    "/var/log",
-    "/var/mail",
-    "/var/opt",
-    "/var/run",
-    "/var/spool",
-    "/var/spool/cron",
-    "/var/tmp",
-    "/var/www",
-];
 
 pub(super) fn remove(path: &Pattern, context: &Context<'_>) -> Result<Option<Rendered>, String> {
     let Some(targets) = targets(path, context)? else { return Ok(None) };
@@ -166,8 +89,8 @@ fn may_go(path: &str, context: &Context<'_>) -> Result<(), String> {
     if first == "home" && third.is_none() {
         return Err(format!("`{path}` is a home"));
     }
-    if SHARED.contains(&path) {
-        return Err(format!("`{path}` belongs to the system"));
+    if SHARED_DIRECTORIES.contains(&path) {
+        return Err(format!("`{path}` is shared with other software"));
     }
     if let Some(mount) = context.facts.mounts.items.iter().find(|mount| is_at_or_below(mount, path)) {
         return Err(format!("a file system is mounted at `{}`", bounded(mount)));

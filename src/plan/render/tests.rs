@@ -484,8 +484,8 @@ fn paths_that_must_not_go_are_refused_when_planned() {
     };
     assert!(refused("/opt").contains("fewer than two components"));
     assert!(refused("/home/ivan").contains("is a home"));
-    assert!(refused("/usr/lib").contains("belongs to the system"));
-    assert!(refused("/var/opt").contains("belongs to the system"));
+    assert!(refused("/usr/lib").contains("is shared with other software"));
+    assert!(refused("/var/opt").contains("is shared with other software"));
     assert!(refused("/proc/sys/kernel").contains("the kernel's"));
     assert!(refused("/opt/data").contains("is mounted at `/opt/data/mounted`"));
     assert!(refused("/opt/data/mounted").contains("is mounted at"));

@@ -216,17 +216,17 @@ fn a_product_whose_steps_change_nothing_is_not_called_planned() {
 fn a_parent_that_another_product_uses_stays() {
     let mut playbook = playbook();
     // Two components and of no system: the product's own parent.
-    let wide = "/opt/kaspersky";
+    let wide = "/opt/suite";
     playbook.products[1].remove = vec![step(remove_path(wide)), step(remove_package(&["kesl*"]))];
-    playbook.products[0].residue = Some(path_check("/opt/kaspersky/klnagent64"));
+    playbook.products[0].residue = Some(path_check("/opt/suite/klnagent64"));
     let mut facts = kesl_facts("h");
     let directory = |path: &str| complete(vec![entry(path, PathKind::Directory)]);
     facts.paths.insert(wide.into(), directory(wide));
-    facts.paths.insert("/opt/kaspersky/klnagent64".into(), directory("/opt/kaspersky/klnagent64"));
+    facts.paths.insert("/opt/suite/klnagent64".into(), directory("/opt/suite/klnagent64"));
     let planned = plan_one(&playbook, facts.clone());
     assert_eq!(
         reason(host(&planned, "h"), "kesl"),
-        "step 1 (remove_path): `/opt/kaspersky` holds `/opt/kaspersky/klnagent64` of product `klnagent`, \
+        "step 1 (remove_path): `/opt/suite` holds `/opt/suite/klnagent64` of product `klnagent`, \
          which is removed only after this one"
     );
     // The other way round there is nobody left to use it.
