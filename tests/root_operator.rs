@@ -5,7 +5,7 @@
 
 mod lab;
 
-use lab::{Lab, Sudo};
+use lab::{Host, Lab, Sudo};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
@@ -92,4 +92,33 @@ fn a_result_that_could_not_be_written_contacts_nobody() {
         assert!(output.stderr.contains("help: "), "{output}");
     }
     assert_eq!(web.log(), before, "the host was contacted");
+}
+
+#[test]
+fn a_wrong_sudo_password_is_not_tried_on_every_host() {
+    let lab = Lab::new();
+    let hosts: Vec<Host> =
+        (1..=5).map(|n| lab.host(&format!("web0{n}")).sudo(Sudo::Password).start()).collect();
+    let inventory = lab.inventory_file(&hosts);
+    let known = lab.known_hosts();
+    let arguments = [
+        "identify",
+        "-i",
+        inventory.to_str().unwrap(),
+        "--known-hosts",
+        known.to_str().unwrap(),
+        "--become",
+        "--ask-become-pass",
+        "--parallel",
+        "1",
+        "--format",
+        "json",
+    ];
+    let report =
+        lab.uproot_with(&arguments, &[("UPROOT_BECOME_PASSWORD", "not that one")], b"").expect_code(3).json();
+    let told: Vec<String> =
+        report["hosts"].as_array().unwrap().iter().map(|host| host["reason"].to_string()).collect();
+    let tried = told.iter().filter(|reason| reason.contains("did not accept the password")).count();
+    let spared = told.iter().filter(|reason| reason.contains("it was not offered to this one")).count();
+    assert_eq!((tried, spared), (3, 2), "{told:#?}");
 }

@@ -1,6 +1,6 @@
 //! One host's work, in order: connect, same machine, facts, already so?, drifted?, steps, verify.
 
-use super::look::{activity, look_again, record_look, unreached_option, with_command};
+use super::look::{activity, record_look, unreached_option, with_command};
 use super::step::{StepContext, pause, record_not_run, run_step};
 use super::waves::Toll;
 use super::{Access, Stop};
@@ -81,7 +81,7 @@ impl Work<'_> {
 
     fn look(&self, session: &mut Probing) -> Result<Facts, crate::transport::TransportError> {
         let HostContext { plan, access, cancel, .. } = *self.context;
-        look_again(session, &self.host.name, &plan.questions, access, &self.host.connection, cancel)
+        access.collect(session, &self.host.name, &self.host.connection, &plan.questions, cancel)
     }
 
     fn findings(&self, facts: &Facts) -> Vec<Finding> {

@@ -2,11 +2,11 @@
 
 use super::Access;
 use crate::detect::{ProductRules, findings};
-use crate::facts::{Facts, Questions, collect, document};
+use crate::facts::{Facts, Questions, document};
 use crate::model::event::Phase;
 use crate::model::{Cancel, Event, EventSink, Finding, HostState, SinkError};
 use crate::plan::PlannedConnection;
-use crate::transport::{Probing, TransportError, TransportErrorKind, pool};
+use crate::transport::{TransportError, TransportErrorKind, pool};
 use crate::verify::{Verdict, observed};
 
 /// A host that is looked at.
@@ -83,9 +83,7 @@ fn survey_host(survey: &Survey<'_>, host: &Surveyed<'_>) -> Result<SurveyOutcome
     activity(sink, host.name, "connecting");
     let looked = survey.access.connect(host.name, host.connection, survey.cancel).and_then(|mut session| {
         activity(sink, host.name, "collecting facts");
-        let become_root = survey.access.become_root(host.connection);
-        let timeouts = &survey.access.timeouts;
-        collect(&mut session, host.name, survey.questions, become_root.as_ref(), timeouts, survey.cancel)
+        survey.access.collect(&mut session, host.name, host.connection, survey.questions, survey.cancel)
     });
     match looked {
         Ok(facts) => {
@@ -183,17 +181,4 @@ pub(super) fn record_look(
     };
     sink.record(host, event)?;
     sink.record(host, Event::Findings { phase, findings: found.to_vec() })
-}
-
-/// Collects facts over a session that is open already.
-pub(super) fn look_again(
-    session: &mut Probing,
-    host: &str,
-    questions: &Questions,
-    access: &Access,
-    connection: &PlannedConnection,
-    cancel: &Cancel,
-) -> Result<Facts, TransportError> {
-    let become_root = access.become_root(connection);
-    collect(session, host, questions, become_root.as_ref(), &access.timeouts, cancel)
 }

@@ -12,7 +12,7 @@ mod step;
 mod stop;
 pub mod waves;
 
-pub use access::Access;
+pub use access::{Access, Trials};
 pub use look::{Survey, SurveyOutcome, Surveyed, become_option, survey, unreached_option};
 pub use run::{ApplyError, ApplyRequest, run};
 pub use stop::Stop;

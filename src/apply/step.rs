@@ -1,7 +1,7 @@
 //! One step on one host: durable intent, run, outcome, effect.
 
 use super::Access;
-use super::look::{activity, look_again};
+use super::look::activity;
 use crate::detect::evaluate;
 use crate::facts::Questions;
 use crate::model::event::{OutputRef, StepResult};
@@ -277,12 +277,11 @@ fn await_truth(context: &StepContext<'_>, session: &mut Changing, rule: &Rule, l
     let deadline = Instant::now() + limit;
     let mut delay = Duration::from_millis(500);
     loop {
-        let looked = look_again(
+        let looked = context.access.collect(
             session.probing(),
             context.host,
-            &questions,
-            context.access,
             context.connection,
+            &questions,
             context.cancel,
         );
         let (truth, reason, root_lost) = match looked {

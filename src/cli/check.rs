@@ -7,7 +7,7 @@ use super::output::{refuse_unwritable, width, write_result};
 use super::run_log::entry;
 use super::signals::Watch;
 use crate::apply::{Access, Stop, become_option, unreached_option};
-use crate::facts::{Facts, Questions, collect};
+use crate::facts::{Facts, Questions};
 use crate::inventory;
 use crate::model::output::escape_line;
 use crate::model::{Cancel, ExitCode};
@@ -98,8 +98,7 @@ fn ask(
     cancel: &Cancel,
 ) -> Result<Facts, TransportError> {
     let mut session = access.connect(name, connection, cancel)?;
-    let become_root = access.become_root(connection);
-    collect(&mut session, name, &Questions::default(), become_root.as_ref(), &access.timeouts, cancel)
+    access.collect(&mut session, name, connection, &Questions::default(), cancel)
 }
 
 fn judge(arguments: &ConnectArguments, name: &str, connection: &PlannedConnection, facts: &Facts) -> Checked {

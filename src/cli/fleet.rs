@@ -200,7 +200,13 @@ pub fn access<'a>(
         idle: Duration::from_secs(run.idle_timeout),
         facts: Duration::from_secs(run.facts_timeout),
     };
-    Ok(Access { known_hosts: Arc::new(known_hosts), keys: Arc::new(keys), secrets, timeouts })
+    Ok(Access {
+        known_hosts: Arc::new(known_hosts),
+        keys: Arc::new(keys),
+        secrets,
+        timeouts,
+        trials: Arc::default(),
+    })
 }
 
 fn read_known_hosts(files: &[PathBuf], accept_new: bool) -> Result<KnownHosts, CliError> {

@@ -65,9 +65,12 @@ pub(super) fn failure(talk: &Conversation, subject: &Subject, said: &str, timed_
     format!("{tool} did not start `sh`{said_too}")
 }
 
+/// What every reason says when the password was offered and refused.
+pub const PASSWORD_REFUSED: &str = "did not accept the password";
+
 fn wrong_password(subject: &Subject) -> String {
     format!(
-        "sudo did not accept the password of `{}`; one attempt was made; give the right one with \
+        "sudo {PASSWORD_REFUSED} of `{}`; one attempt was made; give the right one with \
          `--ask-become-pass`",
         subject.user
     )

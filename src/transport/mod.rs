@@ -17,6 +17,7 @@ mod run;
 mod ssh;
 mod wire;
 
+pub use become_root::PASSWORD_REFUSED;
 pub use keys::Keys;
 pub use known_hosts::KnownHosts;
 
