@@ -253,7 +253,7 @@ fn no_secret_is_in_any_argument_or_file() {
     let lab = Lab::new();
     let web = lab.host("web01").sudo(Sudo::Password).start();
     web.install_kesl("12.1.0-1543");
-    let steps = "      - run: { command: 'sh -c \"echo the secret is $TOKEN; cat\"; rm -rf /opt/kaspersky/kesl', env: { TOKEN: token }, stdin: token, effect: { not: { path: /opt/kaspersky/kesl } } }\n";
+    let steps = "      - run: { command: 'echo \"the secret is $TOKEN\"; cat; rm -rf /opt/kaspersky/kesl', env: { TOKEN: token }, stdin: token, effect: { not: { path: /opt/kaspersky/kesl } } }\n";
     let text = playbook(&lab, "{ path: /opt/kaspersky/kesl }", steps);
     let with = std::fs::read_to_string(&text)
         .unwrap()
