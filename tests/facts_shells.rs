@@ -234,17 +234,18 @@ fn an_asked_path_runs_nothing() {
     }
 }
 
+/// Copies a program by another process: a file that this one has open for writing, which a fork of another
+/// test may hold for a moment longer, cannot be run.
+fn copy_program(from: impl AsRef<Path>, to: &Path) {
+    assert!(Command::new("cp").arg(from.as_ref()).arg(to).status().unwrap().success());
+}
+
 #[test]
 fn a_process_whose_executable_is_deleted_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let exe = dir.path().join("kesl (1)");
-    std::fs::copy(
-        String::from_utf8(Command::new("sh").args(["-c", "command -v sleep"]).output().unwrap().stdout)
-            .unwrap()
-            .trim(),
-        &exe,
-    )
-    .unwrap();
+    let sleep = Command::new("sh").args(["-c", "command -v sleep"]).output().unwrap().stdout;
+    copy_program(String::from_utf8(sleep).unwrap().trim(), &exe);
     let mut child = Command::new(&exe).arg("60").spawn().unwrap();
     std::fs::remove_file(&exe).unwrap();
     let facts = facts_by(&["sh"], &everything());

@@ -99,14 +99,18 @@ impl Host {
         let find = Command::new("sh").args(["-c", "command -v busybox"]).output().unwrap();
         let busybox = String::from_utf8(find.stdout).unwrap().trim().to_owned();
         assert!(!busybox.is_empty(), "busybox is needed: apt-get install busybox");
-        std::fs::copy(&busybox, self.root().join("bin/busybox")).unwrap();
+        // By another process: what this one has open for writing, or a fork of it, cannot be run.
+        let copy = |from: &str, to: &Path| {
+            assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
+        };
+        copy(&busybox, &self.root().join("bin/busybox"));
         // What it is linked with, if it is.
         let libraries = Command::new("ldd").arg(&busybox).output().unwrap().stdout;
         let libraries = String::from_utf8(libraries).unwrap();
         for library in libraries.split_whitespace().filter(|word| word.starts_with('/')) {
             let to = self.root().join(library.trim_start_matches('/'));
             std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-            std::fs::copy(library, to).unwrap();
+            copy(library, &to);
         }
         for tool in TOOLS {
             symlink("busybox", self.root().join("bin").join(tool)).unwrap();

@@ -10,9 +10,9 @@
     reason = "a test"
 )]
 
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// A repository with the suites `alpha` and `root_beta`, and a cargo that says what `results` has for
 /// its arguments: lines of `ARGUMENT|EXIT|OUTPUT`.
@@ -27,7 +27,7 @@ impl Repository {
         std::fs::create_dir_all(path.join("tests")).unwrap();
         std::fs::create_dir_all(path.join("bin")).unwrap();
         let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run");
-        std::fs::copy(run, path.join("tests/run")).unwrap();
+        write_program(&path.join("tests/run"), &std::fs::read_to_string(run).unwrap());
         std::fs::write(path.join("tests/alpha.rs"), "").unwrap();
         std::fs::write(path.join("tests/root_beta.rs"), "").unwrap();
         std::fs::write(path.join("results"), results).unwrap();
@@ -55,9 +55,17 @@ impl Repository {
     }
 }
 
+/// By another process: a file that this one has open for writing, which a fork of another test may hold
+/// for a moment longer, cannot be run.
 fn write_program(path: &Path, text: &str) {
-    std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut child = Command::new("sh")
+        .args(["-c", "cat >\"$0\" && chmod 755 \"$0\""])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
 }
 
 /// Documentation tests may be none; every other part of these repositories has one test.

@@ -249,6 +249,28 @@ fn a_locked_database_is_waited_for() {
 }
 
 #[test]
+fn a_failing_step_that_shows_its_secret_shows_it_to_nobody() {
+    let lab = Lab::new();
+    let web = lab.host("web01").start();
+    web.exec_root("mkdir -p /opt/kaspersky/kesl").success();
+    let steps = "      - run: { command: 'echo \"no: $TOKEN\" >&2; exit 1', env: { TOKEN: token }, effect: { not: { path: /opt/kaspersky/kesl } } }\n";
+    let text = playbook(&lab, "{ path: /opt/kaspersky/kesl }", steps);
+    let with = std::fs::read_to_string(&text)
+        .unwrap()
+        .replace("products:", "secrets: { token: { env: TOKEN_X } }\nproducts:");
+    std::fs::write(&text, with).unwrap();
+    let inventory = lab.inventory_file([&web]);
+    let plan = lab.dir().join("plan.json");
+    let plan = plan.to_str().unwrap();
+    let environment = [("TOKEN_X", "s3kr3t-t0ken")];
+    let arguments = words(&lab, &inventory, &["plan", "--out", plan, "--playbook", &text]);
+    lab.uproot_with(&arguments, &environment, b"").expect_code(0);
+    let output = lab.uproot_with(&["apply", plan, "-v"], &environment, b"").expect_code(3);
+    assert!(output.stdout.contains("no: [redacted token]"), "{output}");
+    assert!(!output.stdout.contains("s3kr3t") && !output.stderr.contains("s3kr3t"), "{output}");
+}
+
+#[test]
 fn no_secret_is_in_any_argument_or_file() {
     let lab = Lab::new();
     let web = lab.host("web01").sudo(Sudo::Password).start();

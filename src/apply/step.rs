@@ -82,6 +82,9 @@ pub(super) fn run_step(
         context.sink.record(Some(context.host), intent)?;
         change(context, session, step)
     };
+    // A reason quotes the host, and goes into the host's own reason and onto the terminal.
+    let reason = end.reason.as_deref().map(|reason| context.redactor.redact_text(reason));
+    let end = StepEnd { reason, ..end };
     record_outcome(context, step, &end, started.elapsed())?;
     Ok(end)
 }
@@ -136,15 +139,17 @@ fn not_begun(error: &TransportError) -> StepEnd {
 }
 
 fn script_with_secrets(context: &StepContext<'_>, step: &PlannedStep) -> String {
-    let wanted = step
-        .env
-        .iter()
-        .map(|(variable, secret)| (variable.as_str(), secret))
-        .chain(step.stdin.iter().map(|secret| (PlannedStep::STDIN_VARIABLE, secret)));
-    let mut script = String::new();
-    for (variable, name) in wanted {
+    let assigned = |variable: &str, name: &str| {
         let value = context.access.secrets.get(name).map_or("", |secret| secret.expose());
-        script.push_str(&format!("export {variable}='{}'\n", value.replace('\'', "'\\''")));
+        format!("{variable}='{}'\n", value.replace('\'', "'\\''"))
+    };
+    let mut script = String::new();
+    for (variable, name) in &step.env {
+        script.push_str(&format!("export {}", assigned(variable, name)));
+    }
+    // Not exported: it is piped to the command, and no child needs it in its environment.
+    if let Some(name) = &step.stdin {
+        script.push_str(&assigned(PlannedStep::STDIN_VARIABLE, name));
     }
     script.push_str(&step.script);
     script
@@ -336,7 +341,7 @@ fn record_outcome(
         result: end.result,
         status: end.status,
         effect: end.effect,
-        reason: end.reason.as_deref().map(|reason| context.redactor.redact_text(reason)),
+        reason: end.reason.clone(),
         millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         stdout,
         stderr,
