@@ -5,7 +5,7 @@ use super::look::activity;
 use crate::detect::evaluate;
 use crate::facts::Questions;
 use crate::model::event::{OutputRef, StepResult};
-use crate::model::output::escape_line;
+use crate::model::output::{escape_line, single_quoted};
 use crate::model::{BoundedOutput, Cancel, Event, EventSink, Redactor, SinkError, Truth};
 use crate::plan::{PlannedConnection, PlannedStep};
 use crate::playbook::Rule;
@@ -141,7 +141,7 @@ fn not_begun(error: &TransportError) -> StepEnd {
 fn script_with_secrets(context: &StepContext<'_>, step: &PlannedStep) -> String {
     let assigned = |variable: &str, name: &str| {
         let value = context.access.secrets.get(name).map_or("", |secret| secret.expose());
-        format!("{variable}='{}'\n", value.replace('\'', "'\\''"))
+        format!("{variable}={}\n", single_quoted(value))
     };
     let mut script = String::new();
     for (variable, name) in &step.env {

@@ -2,6 +2,7 @@
 
 use super::glob::{Search, searches};
 use super::{Questions, Topic};
+use crate::model::output::single_quoted as quote;
 use crate::transport::ReadOnlyScript;
 use std::fmt::Write;
 
@@ -122,11 +123,6 @@ fn push_search(text: &mut String, search: &Search) {
             text.push('\n');
         }
     }
-}
-
-/// A word that the shell takes as it stands.
-fn quote(word: &str) -> String {
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

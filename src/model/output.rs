@@ -89,15 +89,17 @@ pub fn escape_block(text: &str) -> String {
     text.lines().map(escape_line).collect::<Vec<_>>().join("\n")
 }
 
+/// A text in quotes, as one word of a POSIX shell, whatever it holds.
+#[must_use]
+pub fn single_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// A text as one word of a POSIX shell; as it is where it has no character that a shell reads.
 #[must_use]
 pub fn shell_quote(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+,-".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
+    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { single_quoted(text) }
 }
 
 /// As `shell_quote`, for a command that a person copies: a `~/` at the beginning stays what the shell

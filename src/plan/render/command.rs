@@ -1,9 +1,10 @@
 //! `run`: the playbook's own command.
 
 use super::{Rendered, script};
+use crate::model::output::single_quoted;
 
 pub(super) fn run(command: &str, has_stdin: bool) -> Rendered {
-    let quoted = format!("'{}'", command.replace('\'', "'\\''"));
+    let quoted = single_quoted(command);
     // `printf` is the shell's own: the value is in no argument vector.
     let body = if has_stdin {
         format!(

@@ -2,6 +2,7 @@
 
 use super::quote::{is_exact_path, quote};
 use super::{Context, Rendered, bounded, cannot_tell, script};
+use crate::model::output::single_quoted;
 use crate::playbook::Pattern;
 
 /// Never pid 1, never this script, what it descends from or what descends from it.
@@ -87,7 +88,7 @@ pub(super) fn kill(exe: &Pattern, context: &Context<'_>) -> Result<Option<Render
         }
     }
     let alternatives =
-        exact.map_or_else(|| running.iter().map(|path| in_case(path)).collect(), |one| vec![one]);
+        exact.map_or_else(|| running.iter().map(|path| single_quoted(path)).collect(), |one| vec![one]);
     let shown: Vec<String> = running.iter().map(|path| quote(path)).collect();
     let body = format!(
         "  is_wanted() {{\n    case $1 in {}) return 0 ;; esac\n    return 1\n  }}\n{KILL}",
@@ -102,11 +103,7 @@ pub(super) fn kill(exe: &Pattern, context: &Context<'_>) -> Result<Option<Render
 fn exact_alternative(pattern: &str) -> Option<String> {
     let literal = |text: &str| is_exact_path(text) && !text.contains(['*', '?', '[', '{', '\\']);
     match pattern.strip_suffix("/**") {
-        Some(directory) => literal(directory).then(|| format!("{}/*", in_case(directory))),
-        None => literal(pattern).then(|| in_case(pattern)),
+        Some(directory) => literal(directory).then(|| format!("{}/*", single_quoted(directory))),
+        None => literal(pattern).then(|| single_quoted(pattern)),
     }
-}
-
-fn in_case(path: &str) -> String {
-    format!("'{}'", path.replace('\'', "'\\''"))
 }
