@@ -44,7 +44,13 @@ fn started(hosts: &[&str], plan: Option<String>) -> Event {
 }
 
 fn intent(step: &str) -> Event {
-    Event::StepIntent { step: step.into(), product: "kesl".into(), summary: "stop service kesl".into() }
+    Event::StepIntent {
+        step: step.into(),
+        product: "kesl".into(),
+        summary: "stop service kesl".into(),
+        attempt: 1,
+        boot: Default::default(),
+    }
 }
 
 fn outcome(step: &str, stdout: OutputRef) -> Event {
@@ -55,6 +61,7 @@ fn outcome(step: &str, stdout: OutputRef) -> Event {
         result: StepResult::Done,
         status: Some(0),
         effect: Some(Truth::True),
+        reboot_needed: false,
         reason: None,
         millis: 12,
         stdout,
@@ -63,7 +70,7 @@ fn outcome(step: &str, stdout: OutputRef) -> Event {
 }
 
 fn host_ended(state: HostState) -> Event {
-    Event::HostEnded { state, reason: String::new(), remedy: None }
+    Event::HostEnded { state, reason: String::new(), remedy: None, unfinished: false }
 }
 
 fn run_ended(summary: &[(HostState, usize)]) -> Event {
@@ -511,7 +518,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         (text(), text()).prop_map(|(reason, remedy)| Event::HostEnded {
             state: HostState::Blocked,
             reason,
-            remedy: Some(remedy)
+            remedy: Some(remedy),
+            unfinished: false
         }),
         (text(), any::<Option<i32>>(), any::<u64>()).prop_map(|(tail, status, total)| Event::StepOutcome {
             step: tail.clone(),
@@ -520,6 +528,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             result: StepResult::Failed,
             status,
             effect: Some(Truth::Unknown),
+            reboot_needed: false,
             reason: Some(tail.clone()),
             millis: total,
             stdout: OutputRef { blob: None, total, tail },

@@ -73,7 +73,16 @@ impl Script {
 
     fn intent(&mut self, host: &str, step: &str) -> &mut Self {
         let summary = "remove packages kesl-gui, kesl".to_owned();
-        self.add(Some(host), Event::StepIntent { step: step.into(), product: "kesl".into(), summary })
+        self.add(
+            Some(host),
+            Event::StepIntent {
+                step: step.into(),
+                product: "kesl".into(),
+                summary,
+                attempt: 1,
+                boot: Default::default(),
+            },
+        )
     }
 
     fn outcome(&mut self, host: &str, step: &str, result: StepResult, stderr: &str) -> &mut Self {
@@ -85,6 +94,7 @@ impl Script {
             result,
             status: ran.then_some(i32::from(result != StepResult::Done)),
             effect: ran.then(|| Truth::from(result == StepResult::Done)),
+            reboot_needed: false,
             reason: (result == StepResult::NotRun).then(|| "step kesl/1 failed".to_owned()),
             millis: 1234,
             stdout: OutputRef::default(),
@@ -99,7 +109,7 @@ impl Script {
 
     fn end(&mut self, host: &str, state: HostState, reason: &str, remedy: Option<&str>) -> &mut Self {
         let remedy = remedy.map(str::to_owned);
-        self.add(Some(host), Event::HostEnded { state, reason: reason.into(), remedy })
+        self.add(Some(host), Event::HostEnded { state, reason: reason.into(), remedy, unfinished: false })
     }
 
     fn finish(&mut self, exit: ExitCode) -> &mut Self {
@@ -258,7 +268,10 @@ fn every_state() -> Script {
         script.found(host, Phase::Before, &absent()).end(host, HostState::Clean, "", None);
     }
     let reason = Some("2 failures, 1 allowed".to_owned());
-    script.add(None, Event::WaveEnded { wave: wave(), passed: false, failures: 2, unreachable: 2, reason });
+    script.add(
+        None,
+        Event::WaveEnded { wave: wave(), passed: false, failures: 2, unreachable: 2, reason, clock: None },
+    );
     for host in &skipped {
         script.end(host, HostState::Skipped, "wave `rest` was not begun", None);
     }

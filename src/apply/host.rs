@@ -32,7 +32,12 @@ pub(super) fn work(context: &HostContext<'_>, host: &PlannedHost, wave: &str) ->
     let work = Work { context, host };
     let (verdict, after_steps) = work.run()?;
     let toll = Toll::of(verdict.state, after_steps);
-    let ended = Event::HostEnded { state: verdict.state, reason: verdict.reason, remedy: verdict.remedy };
+    let ended = Event::HostEnded {
+        state: verdict.state,
+        reason: verdict.reason,
+        remedy: verdict.remedy,
+        unfinished: false,
+    };
     context.sink.record(Some(&host.name), ended)?;
     Ok(toll)
 }

@@ -96,6 +96,7 @@ fn survey_host(survey: &Survey<'_>, host: &Surveyed<'_>) -> Result<SurveyOutcome
                 state: verdict.state,
                 reason: verdict.reason.clone(),
                 remedy: verdict.remedy.clone(),
+                unfinished: false,
             };
             sink.record(Some(host.name), ended)?;
             let facts = survey.keep_facts.then(|| Box::new(facts));
@@ -155,7 +156,7 @@ fn end_unreached(
     reason: &str,
     remedy: Option<String>,
 ) -> Result<(), SinkError> {
-    sink.record(Some(host), Event::HostEnded { state, reason: reason.to_owned(), remedy })
+    sink.record(Some(host), Event::HostEnded { state, reason: reason.to_owned(), remedy, unfinished: false })
 }
 
 /// Tells what a host does now. Progress only: that it cannot be told stops nothing.

@@ -7,6 +7,7 @@
 mod access;
 mod host;
 mod look;
+mod reach;
 mod run;
 mod step;
 mod stop;
@@ -14,5 +15,6 @@ pub mod waves;
 
 pub use access::{Access, Trials};
 pub use look::{Survey, SurveyOutcome, Surveyed, become_option, survey, unreached_option};
+pub use reach::{Holder, LockAnswer, LockOrder, Reach, StepAnswer, StepOrder, Unreached};
 pub use run::{ApplyError, ApplyRequest, run};
 pub use stop::Stop;

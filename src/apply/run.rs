@@ -106,6 +106,7 @@ fn guarded_work(
             state: HostState::Interrupted,
             reason: "a defect of uproot ended the work on this host".to_owned(),
             remedy: None,
+            unfinished: false,
         };
         sink.record(Some(&host.name), ended).map(|()| Toll::Failure)
     })
@@ -130,6 +131,7 @@ fn record_unplanned(request: &ApplyRequest<'_>) -> Result<(), SinkError> {
             state: HostState::Skipped,
             reason: host.reason.clone(),
             remedy: host.remedy.clone(),
+            unfinished: false,
         };
         request.sink.record(Some(&host.name), ended)?;
     }
@@ -184,12 +186,14 @@ impl Shell<'_> {
                 };
                 (None, event)
             }
-            Action::EndWave { wave, passed, failures, unreachable, reason } => {
-                (None, Event::WaveEnded { wave: name(wave), passed, failures, unreachable, reason })
-            }
-            Action::SkipHost { host, reason } => {
-                (Some(host), Event::HostEnded { state: HostState::Skipped, reason, remedy: None })
-            }
+            Action::EndWave { wave, passed, failures, unreachable, reason } => (
+                None,
+                Event::WaveEnded { wave: name(wave), passed, failures, unreachable, reason, clock: None },
+            ),
+            Action::SkipHost { host, reason } => (
+                Some(host),
+                Event::HostEnded { state: HostState::Skipped, reason, remedy: None, unfinished: false },
+            ),
             Action::StopHosts { reason } => {
                 self.request.stop.request(&reason);
                 return;

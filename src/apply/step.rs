@@ -78,6 +78,8 @@ pub(super) fn run_step(
             step: step.id.clone(),
             product: step.product.clone(),
             summary: step.summary.clone(),
+            attempt: 1,
+            boot: crate::model::BootIdentity::default(),
         };
         context.sink.record(Some(context.host), intent)?;
         change(context, session, step)
@@ -341,6 +343,7 @@ fn record_outcome(
         result: end.result,
         status: end.status,
         effect: end.effect,
+        reboot_needed: end.reboot_needed,
         reason: end.reason.clone(),
         millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         stdout,

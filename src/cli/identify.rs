@@ -181,7 +181,12 @@ fn on_saved_facts(
         sink.record(name, Event::HostStarted { wave: None })?;
         sink.record(name, Event::Findings { phase: Phase::Before, findings: found })?;
         *summary.entry(verdict.state).or_default() += 1;
-        let ended = Event::HostEnded { state: verdict.state, reason: verdict.reason, remedy: verdict.remedy };
+        let ended = Event::HostEnded {
+            state: verdict.state,
+            reason: verdict.reason,
+            remedy: verdict.remedy,
+            unfinished: false,
+        };
         sink.record(name, ended)?;
     }
     let exit = ExitCode::of_states(summary.keys().copied());

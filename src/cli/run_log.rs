@@ -86,8 +86,12 @@ impl RunLog {
     pub fn finish(self, gate: ExitCode, not_done: &str) -> Result<(Report, ExitCode), CliError> {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for host in self.hosts.iter().filter(|host| !ended.contains_key(*host)) {
-            let event =
-                Event::HostEnded { state: HostState::Skipped, reason: not_done.to_owned(), remedy: None };
+            let event = Event::HostEnded {
+                state: HostState::Skipped,
+                reason: not_done.to_owned(),
+                remedy: None,
+                unfinished: false,
+            };
             self.record(Some(host), event)?;
         }
         let ended = std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner));

@@ -166,6 +166,9 @@ fn is_of_run(event: &Event) -> bool {
         Event::RunStarted { .. }
             | Event::WaveStarted { .. }
             | Event::WaveEnded { .. }
+            | Event::WaveApproved { .. }
+            | Event::RunStopped { .. }
+            | Event::RunResumed { .. }
             | Event::Repaired { .. }
             | Event::RunEnded { .. }
     )
@@ -176,6 +179,11 @@ fn word(event: &Event) -> &'static str {
         Event::RunStarted { .. } => "run_started",
         Event::WaveStarted { .. } => "wave_started",
         Event::WaveEnded { .. } => "wave_ended",
+        Event::WaveApproved { .. } => "wave_approved",
+        Event::LockTaken { .. } => "lock_taken",
+        Event::LockReleased { .. } => "lock_released",
+        Event::RunStopped { .. } => "run_stopped",
+        Event::RunResumed { .. } => "run_resumed",
         Event::HostStarted { .. } => "host_started",
         Event::HostActivity { .. } => "host_activity",
         Event::Facts { .. } => "facts",

@@ -20,7 +20,7 @@ pub(super) fn redact_event(mut event: Event, redactor: &Redactor) -> Event {
                 user.iter_mut().for_each(redact);
             }
         }
-        Event::WaveEnded { wave: _, passed: _, failures: _, unreachable: _, reason } => {
+        Event::WaveEnded { wave: _, passed: _, failures: _, unreachable: _, reason, clock: _ } => {
             reason.iter_mut().for_each(redact);
         }
         Event::HostActivity { doing } => redact(doing),
@@ -31,7 +31,10 @@ pub(super) fn redact_event(mut event: Event, redactor: &Redactor) -> Event {
         Event::Findings { phase: _, findings } => {
             findings.iter_mut().for_each(|finding| redact_finding(redactor, finding));
         }
-        Event::StepIntent { step: _, product: _, summary } => redact(summary),
+        Event::StepIntent { step: _, product: _, summary, attempt: _, boot } => {
+            redact(summary);
+            boot.boot_id.iter_mut().for_each(redact);
+        }
         Event::StepOutcome {
             step: _,
             product: _,
@@ -39,6 +42,7 @@ pub(super) fn redact_event(mut event: Event, redactor: &Redactor) -> Event {
             result: _,
             status: _,
             effect: _,
+            reboot_needed: _,
             reason,
             millis: _,
             stdout,
@@ -50,7 +54,7 @@ pub(super) fn redact_event(mut event: Event, redactor: &Redactor) -> Event {
                 redact(tail);
             }
         }
-        Event::HostEnded { state: _, reason, remedy } => {
+        Event::HostEnded { state: _, reason, remedy, unfinished: _ } => {
             redact(reason);
             remedy.iter_mut().for_each(redact);
         }
@@ -58,6 +62,18 @@ pub(super) fn redact_event(mut event: Event, redactor: &Redactor) -> Event {
             redact(operator);
             redact(what);
         }
+        Event::WaveApproved { wave: _, operator }
+        | Event::RunResumed {
+            operator,
+            version: _,
+            approved: _,
+            after_failures: _,
+            retry_failed: _,
+            break_lock: _,
+        } => redact(operator),
+        Event::LockTaken { from, broken: _ } => from.iter_mut().for_each(redact),
+        Event::LockReleased { left } => left.iter_mut().for_each(redact),
+        Event::RunStopped { reason, exit: _ } => redact(reason),
         Event::WaveStarted { wave: _, hosts: _, max_failures: _, max_unreachable: _ }
         | Event::HostStarted { wave: _ }
         | Event::Repaired { bytes: _ }
@@ -101,6 +117,7 @@ mod tests {
             result: StepResult::Failed,
             status: Some(1),
             effect: None,
+            reboot_needed: false,
             reason: Some(format!("said {value}")),
             millis: 1,
             stdout: tail.clone(),
@@ -114,11 +131,20 @@ mod tests {
     #[test]
     fn a_password_that_is_a_word_of_the_format_leaves_the_record_readable() {
         let redactor = Redactor::new([&Secret::new("p", "clean".into())]);
-        let event = Event::HostEnded { state: HostState::Clean, reason: "all clean".into(), remedy: None };
+        let event = Event::HostEnded {
+            state: HostState::Clean,
+            reason: "all clean".into(),
+            remedy: None,
+            unfinished: false,
+        };
         let back: Event =
             serde_json::from_str(&serde_json::to_string(&redact_event(event, &redactor)).unwrap()).unwrap();
-        let expected =
-            Event::HostEnded { state: HostState::Clean, reason: "all [redacted p]".into(), remedy: None };
+        let expected = Event::HostEnded {
+            state: HostState::Clean,
+            reason: "all [redacted p]".into(),
+            remedy: None,
+            unfinished: false,
+        };
         assert_eq!(back, expected);
     }
 }

@@ -1,10 +1,18 @@
 //! What happens in a run, as typed events. The journal stores them, progress and reports consume
 //! them; nothing else comes out of `apply`.
 //!
-//! Grammar: the first event of a run is `RunStarted`, the last `RunEnded`, and nothing follows it.
-//! For each host: `HostStarted`, then any of the host's events, then exactly one `HostEnded`.
+//! Grammar: the first event of a run is `RunStarted`, the last `RunEnded`, and nothing follows it. A run
+//! that a gate or its operator stopped has `RunStopped` instead, and goes on with `RunResumed`; so does
+//! one whose controller died, which has neither.
+//!
+//! Between two of these, for each host: `HostStarted`, then any of the host's events, then at most one
+//! `HostEnded`. A host is started again only after a `RunResumed`, and then only if it has no end, an
+//! end that is `unfinished`, or the resumption retries it. When the run ends, every host has an end; a
+//! skipped host has only that.
+//!
 //! `StepIntent` is always followed by one `StepOutcome` of the same host and step, unless the
-//! controller died in between. A skipped host has a `HostEnded` only.
+//! controller died in between. An outcome `interrupted` may be followed by another one of the same
+//! attempt, after a `RunResumed`, when the host told how the step ended.
 
 use super::finding::Finding;
 use super::identity::{BootIdentity, MachineIdentity, Platform};
@@ -100,6 +108,25 @@ pub struct OutputRef {
     pub tail: String,
 }
 
+/// A moment by a clock of the controller that only goes forward and that nobody can set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SteadyTime {
+    /// Which boot of the controller it counts from; none: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
+    /// Milliseconds since that boot, sleep included.
+    pub millis: u64,
+}
+
+fn first_attempt() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_first_attempt(attempt: &u32) -> bool {
+    *attempt == 1
+}
+
 /// Everything that can happen in a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -149,6 +176,16 @@ pub enum Event {
         /// Why it stopped, where it did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// When that was by a clock that nobody can set: soak is measured from it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clock: Option<SteadyTime>,
+    },
+    /// A person approved a wave that asks for it.
+    WaveApproved {
+        /// Its name.
+        wave: String,
+        /// Who: local user name and machine.
+        operator: String,
     },
     /// Work on a host began.
     HostStarted {
@@ -181,6 +218,21 @@ pub enum Event {
         /// One for each product of the playbook for that platform.
         findings: Vec<Finding>,
     },
+    /// The host's lock was taken: from here on the host counts as touched.
+    LockTaken {
+        /// Whose expired, broken or earlier lock was taken over, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+        /// Whether a live lock of another run was broken by `--break-lock`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        broken: bool,
+    },
+    /// The lock was given back and nothing of uproot is left on the host; or why something is.
+    LockReleased {
+        /// What is left and why; none: nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<String>,
+    },
     /// A step is about to run. Durable before anything is sent.
     StepIntent {
         /// `PRODUCT/NUMBER`.
@@ -189,6 +241,13 @@ pub enum Event {
         product: String,
         /// The step in words.
         summary: String,
+        /// Which attempt at the step it is, from 1: another one is begun only where a person asked to
+        /// retry what failed.
+        #[serde(default = "first_attempt", skip_serializing_if = "is_first_attempt")]
+        attempt: u32,
+        /// In which boot of the host it is begun.
+        #[serde(default)]
+        boot: BootIdentity,
     },
     /// A step ended, or was not run.
     StepOutcome {
@@ -206,6 +265,9 @@ pub enum Event {
         /// Whether its effect holds, where that was asked.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         effect: Option<Truth>,
+        /// Whether its status says that a reboot is needed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        reboot_needed: bool,
         /// Why it is not done, in words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
@@ -228,6 +290,10 @@ pub enum Event {
         /// The one command that would mend it, for unknown and unreachable.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         remedy: Option<String>,
+        /// Whether its work was cut short (by a stop, a lost connection, a reboot that did not end), so
+        /// that `apply --resume` takes it up again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unfinished: bool,
     },
     /// A person decided something (answered a question, broke a rule by choice).
     Decision {
@@ -240,6 +306,32 @@ pub enum Event {
     Repaired {
         /// How many bytes were cut.
         bytes: u64,
+    },
+    /// The run was stopped by a gate or by its operator, and can be resumed.
+    RunStopped {
+        /// Why, in one sentence: hosts without an end were not begun for this reason.
+        reason: String,
+        /// What the process exits with.
+        exit: ExitCode,
+    },
+    /// A stopped or dead run goes on in another process.
+    RunResumed {
+        /// Who: local user name and machine.
+        operator: String,
+        /// uproot's version.
+        version: String,
+        /// The waves that were approved by this.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        approved: Vec<String>,
+        /// Whether a spent failure budget counts anew from here.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        after_failures: bool,
+        /// Whether hosts that did not end well are worked on again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        retry_failed: bool,
+        /// Whether live locks of other runs are broken.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        break_lock: bool,
     },
     /// The last record.
     RunEnded {

@@ -4,6 +4,7 @@
 //! truth, findings, host states, events, secrets, the change grant, bounded output, cancellation.
 
 pub mod cancel;
+pub mod deliberate;
 pub mod diagnostic;
 pub mod event;
 pub mod finding;

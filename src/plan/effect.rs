@@ -43,6 +43,7 @@ fn of_action(action: &Action) -> Option<Rule> {
         | Action::Manual { .. }
         | Action::WaitFor { .. }
         | Action::Require { .. }
+        | Action::Reboot { .. }
         | Action::Unsupported { .. } => return None,
     };
     Some(rule)

@@ -121,6 +121,7 @@ pub fn make(
         questions: settings.questions,
         products: playbook.products.iter().map(product).collect(),
         reboot: playbook.policy.reboot,
+        require_protection: playbook.policy.require_protection.clone(),
         secrets,
         known_hosts: settings.known_hosts,
         allowed: settings.allowed,
@@ -193,6 +194,7 @@ fn plan_host(
         identity: MachineIdentity::default(),
         findings: Vec::new(),
         steps: Vec::new(),
+        reboot: None,
         not_planned: Vec::new(),
         gone_after: Vec::new(),
     };

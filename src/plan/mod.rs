@@ -31,7 +31,7 @@ use crate::detect::ProductRules;
 use crate::facts::Questions;
 use crate::inventory::BecomeMethod;
 use crate::model::{Finding, HostState, MachineIdentity, Platform, SecretSource};
-use crate::playbook::{Budget, RebootPolicy, Rule, TextPattern, VersionSource};
+use crate::playbook::{Budget, RebootPolicy, Rule, TextPattern, VersionSource, Window};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -60,6 +60,9 @@ pub struct Plan {
     pub products: Vec<PlannedProduct>,
     /// When a host may be rebooted.
     pub reboot: RebootPolicy,
+    /// What must be true on a host before its first change and after its last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require_protection: Option<Rule>,
     /// The secrets that steps and connections use: references only.
     pub secrets: BTreeMap<String, SecretReference>,
     /// known_hosts files to check host keys against; empty: the user's and the system's.
@@ -124,6 +127,20 @@ pub struct PlannedWave {
     /// As the playbook states it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_unreachable: Option<Budget>,
+    /// How long after its end the next wave may begin, in seconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub soak: u64,
+    /// Whether a person must agree before it begins.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub approve: bool,
+    /// When its hosts may be begun; none: at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(seconds: &u64) -> bool {
+    *seconds == 0
 }
 
 /// How to reach a planned host.
@@ -191,6 +208,10 @@ pub struct PlannedHost {
     pub findings: Vec<Finding>,
     /// The steps, in order.
     pub steps: Vec<PlannedStep>,
+    /// How the host is rebooted after its steps, if one of them says that a reboot is needed; none: it
+    /// is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reboot: Option<PlannedStep>,
     /// What is present or residue and why nothing is planned for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_planned: Vec<NotPlanned>,
@@ -269,6 +290,8 @@ pub struct PlannedStep {
 }
 
 impl PlannedStep {
+    /// `kind` of a step that reboots the host.
+    pub const REBOOT: &'static str = "reboot";
     /// The shell variable through which a step's script gets what its command reads on standard input.
     pub const STDIN_VARIABLE: &'static str = "UPROOT_STDIN";
 }

@@ -33,7 +33,7 @@ pub(super) fn assign(
     let mut planned = Vec::new();
     let mut errors = Vec::new();
     for wave in waves {
-        match take(wave, &mut left, select) {
+        match take(wave, members.len(), &mut left, select) {
             Ok(hosts) if hosts.is_empty() => {}
             Ok(hosts) => planned.push(PlannedWave {
                 name: wave.name.clone(),
@@ -41,6 +41,9 @@ pub(super) fn assign(
                 parallel: wave.parallel,
                 max_failures: wave.max_failures,
                 max_unreachable: wave.max_unreachable,
+                soak: wave.soak.as_secs(),
+                approve: wave.approve,
+                window: wave.window.clone(),
             }),
             Err(error) => errors.push(error),
         }
@@ -66,15 +69,23 @@ fn built_in(members: &[Member<'_>]) -> Vec<PlannedWave> {
             parallel: None,
             max_failures: Budget::Percent(500),
             max_unreachable: None,
+            soak: 0,
+            approve: false,
+            window: None,
         })
         .collect()
 }
 
 /// Takes a wave's hosts out of those that are left.
-fn take(wave: &Wave, left: &mut Vec<&str>, select: &Select<'_>) -> Result<Vec<String>, Diagnostic> {
+fn take(
+    wave: &Wave,
+    members: usize,
+    left: &mut Vec<&str>,
+    select: &Select<'_>,
+) -> Result<Vec<String>, Diagnostic> {
     let taken: Vec<&str> = match &wave.hosts {
         WaveHosts::Rest => left.clone(),
-        WaveHosts::First(number) => left.iter().take(*number).copied().collect(),
+        WaveHosts::First(number) => left.iter().take(number.of(members).max(1)).copied().collect(),
         WaveHosts::Pattern(pattern) => {
             let shown = "`uproot inventory list` shows the groups and hosts";
             let selected = select(pattern).map_err(|wrong| {
@@ -124,6 +135,9 @@ mod tests {
             parallel: None,
             max_failures: Budget::Count(0),
             max_unreachable: None,
+            soak: std::time::Duration::ZERO,
+            approve: false,
+            window: None,
             place: Some(place),
         }
     }
@@ -174,7 +188,7 @@ mod tests {
 
     #[test]
     fn first_and_rest_take_in_inventory_order() {
-        let waves = [wave("two", WaveHosts::First(2)), wave("more", WaveHosts::Rest)];
+        let waves = [wave("two", WaveHosts::First(Budget::Count(2))), wave("more", WaveHosts::Rest)];
         let planned = assign(&waves, &members(), &select).unwrap();
         assert_eq!(names(&planned), [("two".into(), "a b".into()), ("more".into(), "c d".into())]);
     }

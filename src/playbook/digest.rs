@@ -88,6 +88,7 @@ impl Text {
             Action::Manual { instructions } => self.line("step.manual", instructions),
             Action::WaitFor { rule } => self.line("step.wait_for", rule),
             Action::Require { rule, message } => self.require(rule, message.as_deref()),
+            Action::Reboot { reason } => self.line("step.reboot", reason),
             Action::Unsupported { kind, arguments } => self.line("step.unsupported", &(kind, arguments)),
         }
     }
@@ -99,10 +100,11 @@ impl Text {
     fn wave(&mut self, wave: &Wave) {
         let hosts = match &wave.hosts {
             WaveHosts::Pattern(pattern) => ("pattern", pattern.clone()),
-            WaveHosts::First(count) => ("first", count.to_string()),
+            WaveHosts::First(count) => ("first", format!("{count:?}")),
             WaveHosts::Rest => ("rest", String::new()),
         };
         let failures: Budget = wave.max_failures;
-        self.line("wave", &(&wave.name, hosts, wave.parallel, failures, wave.max_unreachable));
+        let limits = (wave.parallel, failures, wave.max_unreachable);
+        self.line("wave", &(&wave.name, hosts, limits, wave.soak.as_secs(), wave.approve, &wave.window));
     }
 }

@@ -129,6 +129,7 @@ fn step_words(step: &Step) -> String {
         Action::Manual { instructions } => format!("by hand: {instructions}"),
         Action::WaitFor { rule } => format!("wait until {}", in_line(rule)),
         Action::Require { rule, .. } => format!("go on only if {}", in_line(rule)),
+        Action::Reboot { .. } => "reboot the host".to_owned(),
         Action::Unsupported { kind, .. } => format!("`{kind}`, which this version does not do"),
     };
     if let Some(timeout) = step.timeout {

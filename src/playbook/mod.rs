@@ -25,6 +25,7 @@ mod walk;
 mod walk_check;
 mod walk_product;
 mod walk_step;
+mod window;
 
 pub use catalogue::{catalogue_files, read_catalogue};
 pub(crate) use danger::SHARED_DIRECTORIES;
@@ -39,3 +40,4 @@ pub use read::{IncludeLoader, Included, Loaded, parse, read};
 pub use rule::{Check, PackageState, PathKind, Rule, TextPattern};
 pub use schema::schema;
 pub use step::{Action, Step};
+pub use window::Window;

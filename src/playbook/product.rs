@@ -3,6 +3,7 @@
 use super::pattern::Pattern;
 use super::rule::{Rule, TextPattern};
 use super::step::Step;
+use super::window::Window;
 use crate::model::{Diagnostic, Place, Platform, SecretSource};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -160,6 +161,12 @@ pub struct Wave {
     pub max_failures: Budget,
     /// How many may be unreachable before it stops; none: no limit.
     pub max_unreachable: Option<Budget>,
+    /// How long after its end the next wave may begin.
+    pub soak: Duration,
+    /// Whether a person must agree before it begins.
+    pub approve: bool,
+    /// When its hosts may be begun; none: at any time.
+    pub window: Option<Window>,
     /// Where it stands; none for the built-in waves.
     pub place: Option<Place>,
 }
@@ -169,8 +176,9 @@ pub struct Wave {
 pub enum WaveHosts {
     /// Those that an inventory pattern selects.
     Pattern(String),
-    /// The first so many of those not in an earlier wave.
-    First(usize),
+    /// The first so many of those not in an earlier wave; of a percentage: of all hosts of the plan,
+    /// rounded down, but at least one.
+    First(Budget),
     /// All not in an earlier wave.
     Rest,
 }

@@ -108,7 +108,13 @@ pub enum Action {
         /// What to say when it is not.
         message: Option<String>,
     },
-    /// Parsed, but not obeyed by this version on any host (`reboot`, `upload`, `uninstall_program`,
+    /// Reboots the host and waits for a new boot of the same machine. Planned only where the policy
+    /// allows reboots.
+    Reboot {
+        /// Why, for people.
+        reason: Option<String>,
+    },
+    /// Parsed, but not obeyed by this version on any host (`upload`, `uninstall_program`,
     /// `delete_registry`): a plan that would need it is refused.
     Unsupported {
         /// The step's word.

@@ -132,7 +132,7 @@ fn what_is_not_obeyed_is_listed_with_its_place() {
     let waves: Vec<_> =
         playbook.waves.iter().map(|w| (w.name.as_str(), w.hosts.clone(), w.max_failures)).collect();
     assert_eq!(waves[0], ("canary", WaveHosts::Pattern("canary".into()), Budget::Count(0)));
-    assert_eq!(waves[1], ("early", WaveHosts::First(10), Budget::Percent(500)));
+    assert_eq!(waves[1], ("early", WaveHosts::First(Budget::Count(10)), Budget::Percent(500)));
     assert_eq!(waves[2].2, Budget::Percent(250));
 }
 

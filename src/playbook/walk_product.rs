@@ -191,13 +191,23 @@ impl Walker {
         let count =
             |node: &Node, most| node.integer(1, most).map(|n| usize::try_from(n).unwrap_or(usize::MAX));
         let pattern = fields.get("hosts").and_then(|node| self.text(node)).map(WaveHosts::Pattern);
-        let first = fields.get("first").and_then(|n| self.take(count(n, 1_000_000))).map(WaveHosts::First);
+        let first = fields.get("first").and_then(|n| self.budget(n)).map(WaveHosts::First);
         let parallel = fields.get("parallel").and_then(|n| self.take(count(n, 10_000)));
         let max_failures = fields.get("max_failures").and_then(|n| self.budget(n)).unwrap_or(MAX_FAILURES);
         let max_unreachable = fields.get("max_unreachable").and_then(|n| self.budget(n));
         self.wave_gates(&fields, &context);
         let hosts = pattern.or(first).unwrap_or(WaveHosts::Rest);
-        Some(Wave { name, hosts, parallel, max_failures, max_unreachable, place: Some(place) })
+        Some(Wave {
+            name,
+            hosts,
+            parallel,
+            max_failures,
+            max_unreachable,
+            soak: Duration::ZERO,
+            approve: false,
+            window: None,
+            place: Some(place),
+        })
     }
 
     /// `soak`, `approve` and `window`: read and checked, not obeyed by this version.

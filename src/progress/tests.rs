@@ -12,7 +12,7 @@ fn started(wave: Option<&str>) -> Event {
 }
 
 fn ended(state: HostState, reason: &str) -> Event {
-    Event::HostEnded { state, reason: reason.into(), remedy: None }
+    Event::HostEnded { state, reason: reason.into(), remedy: None, unfinished: false }
 }
 
 fn wave_started(hosts: usize) -> Event {
@@ -58,7 +58,13 @@ fn play(progress: &Progress) {
     progress.observe(Some("web01"), &Event::HostActivity { doing: "collecting facts".into() });
     progress.observe(
         Some("web01"),
-        &Event::StepIntent { step: "kesl/1".into(), product: "kesl".into(), summary: "stop kesl".into() },
+        &Event::StepIntent {
+            step: "kesl/1".into(),
+            product: "kesl".into(),
+            summary: "stop kesl".into(),
+            attempt: 1,
+            boot: Default::default(),
+        },
     );
     progress.observe(
         Some("web01"),
@@ -69,6 +75,7 @@ fn play(progress: &Progress) {
             result: crate::model::event::StepResult::Failed,
             status: Some(1),
             effect: None,
+            reboot_needed: false,
             reason: Some("no such\nunit".into()),
             millis: 1500,
             stdout: Default::default(),

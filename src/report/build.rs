@@ -76,7 +76,7 @@ impl Builder {
                     end: None,
                 });
             }
-            Event::WaveEnded { wave, passed, failures, unreachable, reason } => {
+            Event::WaveEnded { wave, passed, failures, unreachable, reason, .. } => {
                 if let Some(known) = self.report.waves.iter_mut().rev().find(|known| known.name == *wave) {
                     known.end = Some(WaveEnd {
                         passed: *passed,
@@ -124,9 +124,11 @@ impl Builder {
                     host.found_before = Some(earlier);
                 }
             }
-            Event::StepIntent { step, product, summary } => host.steps.push(begun(step, product, summary)),
+            Event::StepIntent { step, product, summary, .. } => {
+                host.steps.push(begun(step, product, summary))
+            }
             Event::StepOutcome { .. } => take_outcome(&mut host.steps, &record.event),
-            Event::HostEnded { state, reason, remedy } => {
+            Event::HostEnded { state, reason, remedy, .. } => {
                 if std::mem::replace(&mut building.ended, true) {
                     return Err(ReportError::EndedTwice { seq, host: owned() });
                 }
@@ -222,8 +224,19 @@ fn begun(step: &str, product: &str, summary: &str) -> StepReport {
 
 /// Puts an outcome in the place of its intent, or at the end where there was none.
 fn take_outcome(steps: &mut Vec<StepReport>, event: &Event) {
-    let Event::StepOutcome { step, product, summary, result, status, effect, reason, millis, stdout, stderr } =
-        event
+    let Event::StepOutcome {
+        step,
+        product,
+        summary,
+        result,
+        status,
+        effect,
+        reason,
+        millis,
+        stdout,
+        stderr,
+        ..
+    } = event
     else {
         return;
     };

@@ -103,7 +103,11 @@ fn start() -> Event {
 }
 
 fn intent(step: usize) -> Event {
-    Event::StepIntent { step: format!("kesl/{step}"), product: "kesl".into(), summary: "stop kesl".into() }
+    Event::StepIntent {
+        step: format!("kesl/{step, attempt: 1, boot: Default::default() }"),
+        product: "kesl".into(),
+        summary: "stop kesl".into(),
+    }
 }
 
 /// Records until something fails; how many were accepted before that.
@@ -235,7 +239,12 @@ fn events_and_blobs_are_redacted_and_activity_is_not_kept() {
     writer.set_redactor(Redactor::new([&Secret::new("pw", "hun\"ter\n2".into())]));
     let reason = "said hun\"ter\n2".to_owned();
     writer.record(Some("h"), Event::HostActivity { doing: reason.clone() }).unwrap();
-    writer.record(Some("h"), Event::HostEnded { state: HostState::Failed, reason, remedy: None }).unwrap();
+    writer
+        .record(
+            Some("h"),
+            Event::HostEnded { state: HostState::Failed, reason, remedy: None, unfinished: false },
+        )
+        .unwrap();
     let name = writer.store(b"a hun\"ter\n2 b").unwrap();
     writer.finish().unwrap();
     let small = disk.lock();

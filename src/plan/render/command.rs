@@ -16,3 +16,9 @@ pub(super) fn run(command: &str, has_stdin: bool) -> Rendered {
     let commands = command.lines().map(str::trim_end).filter(|line| !line.is_empty());
     Rendered { commands: commands.map(str::to_owned).collect(), script: script(&body) }
 }
+
+/// Asks the system to reboot. It says so before it goes down, so its status may or may not arrive; what
+/// counts is a new boot.
+pub(super) fn reboot() -> Rendered {
+    Rendered { commands: vec!["shutdown -r now".to_owned()], script: script("  exec shutdown -r now\n") }
+}

@@ -58,6 +58,7 @@ pub(super) fn render(action: &Action, context: &Context<'_>) -> Result<Option<Re
         Action::RemoveCertificate { subject } => trust::remove(subject, context),
         Action::RemoveScheduledTask { name } => task::remove(name, context),
         Action::Run { command, stdin, .. } => Ok(Some(command::run(command, stdin.is_some()))),
+        Action::Reboot { .. } => Ok(Some(command::reboot())),
         Action::Manual { .. }
         | Action::WaitFor { .. }
         | Action::Require { .. }
@@ -81,6 +82,7 @@ pub(super) fn kind(action: &Action) -> &str {
         Action::Manual { .. } => "manual",
         Action::WaitFor { .. } => "wait_for",
         Action::Require { .. } => "require",
+        Action::Reboot { .. } => super::PlannedStep::REBOOT,
         Action::Unsupported { kind, .. } => kind,
     }
 }
@@ -110,6 +112,8 @@ pub(super) fn summary(action: &Action) -> String {
         Action::Manual { .. } => "a person must act".to_owned(),
         Action::WaitFor { rule } => format!("wait until {}", super::shown::rule(rule)),
         Action::Require { rule, .. } => format!("go on only if {}", super::shown::rule(rule)),
+        Action::Reboot { reason: Some(reason) } => format!("reboot the host: {reason}"),
+        Action::Reboot { reason: None } => "reboot the host".to_owned(),
         Action::Unsupported { kind, .. } => kind.clone(),
     }
 }

@@ -310,6 +310,9 @@ fn everything_that_forbids_a_plan_is_told_at_once() {
         parallel: None,
         max_failures: crate::playbook::Budget::Count(0),
         max_unreachable: None,
+        soak: std::time::Duration::ZERO,
+        approve: false,
+        window: None,
         place: Some(place(41)),
     }];
     let unsupported = Action::Unsupported { kind: "reboot".into(), arguments: BTreeMap::new() };
