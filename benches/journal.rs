@@ -44,5 +44,7 @@ fn intent() -> Event {
         step: "kesl/1".to_owned(),
         product: "kesl".to_owned(),
         summary: "stop service kesl".to_owned(),
+        attempt: 1,
+        boot: Default::default(),
     }
 }

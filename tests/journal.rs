@@ -270,7 +270,7 @@ fn violations_of_the_grammar_are_found() {
     let over = || (None, run_ended(&[(HostState::Clean, 1)]));
     let wave = |passed: bool| {
         let wave = "w".to_owned();
-        (None, Event::WaveEnded { wave, passed, failures: 0, unreachable: 0, reason: None })
+        (None, Event::WaveEnded { wave, passed, failures: 0, unreachable: 0, reason: None, clock: None })
     };
     let host = || "a".to_owned();
     let step = || "kesl/1".to_owned();

@@ -104,9 +104,11 @@ fn start() -> Event {
 
 fn intent(step: usize) -> Event {
     Event::StepIntent {
-        step: format!("kesl/{step, attempt: 1, boot: Default::default() }"),
+        step: format!("kesl/{step}"),
         product: "kesl".into(),
         summary: "stop kesl".into(),
+        attempt: 1,
+        boot: Default::default(),
     }
 }
 
