@@ -104,6 +104,8 @@ struct Reading {
     approved: BTreeSet<String>,
     passed: BTreeMap<String, Option<SteadyTime>>,
     retry: bool,
+    /// Hosts that are worked on at all: another name of a machine is not.
+    in_waves: BTreeSet<String>,
 }
 
 impl Past {
@@ -111,7 +113,8 @@ impl Past {
     /// `now`: the controller's steady clock, for soak.
     #[must_use]
     pub fn read(records: &[Record], plan: &Plan, now: &SteadyTime) -> Self {
-        let mut reading = Reading::default();
+        let in_waves = plan.waves.iter().flat_map(|wave| wave.hosts.iter().cloned()).collect();
+        let mut reading = Reading { in_waves, ..Reading::default() };
         for record in records {
             reading.take(record);
         }
@@ -129,7 +132,9 @@ impl Reading {
                     self.ends.values_mut().for_each(|end| end.counts = false);
                 }
                 if *retry_failed {
-                    self.ends.values_mut().for_each(|end| end.unfinished |= is_retried(end.state));
+                    for (host, end) in &mut self.ends {
+                        end.unfinished |= is_retried(end.state) && self.in_waves.contains(host);
+                    }
                 }
             }
             (Event::WaveApproved { wave, .. }, _) => {

@@ -38,6 +38,8 @@ pub struct ApplyRequest<'a> {
     pub past: Option<&'a Past>,
     /// The person at the terminal; none: nobody can be asked, and what would have to wait ends the run.
     pub person: Option<&'a dyn Person>,
+    /// Is told what the waves wait for.
+    pub waiting: &'a (dyn Fn(&str) + Sync),
 }
 
 /// The person at the terminal.
@@ -48,8 +50,6 @@ pub trait Person: Sync {
     /// Who that is: local user name and machine.
     fn name(&self) -> String;
 
-    /// Tells what is waited for.
-    fn waiting(&self, what: &str);
 }
 
 /// Why an apply could not go on.
@@ -269,9 +269,7 @@ impl Shell<'_> {
                 return;
             }
             Action::Wait { why, .. } => {
-                if let Some(person) = self.request.person {
-                    person.waiting(&why);
-                }
+                (self.request.waiting)(&why);
                 return;
             }
             Action::BeginHost { .. } | Action::Finish { .. } | Action::AskApproval { .. } => return,
