@@ -38,7 +38,7 @@ impl Work<'_> {
         if !begun && let Some(reason) = progress.halted.take() {
             let state = if progress.lost { HostState::Interrupted } else { HostState::Skipped };
             let verdict = Verdict { state, reason, remedy: None };
-            return Ok(End { verdict, after_steps: false, unfinished: true });
+            return Ok(End { verdict, after_steps: false, unfinished: true, lost: progress.lost });
         }
         let after = if progress.lost { None } else { self.settle(reach, &progress.steps).await? };
         let looked = after.as_ref().map(|(facts, found)| (found.as_slice(), facts));
@@ -50,7 +50,7 @@ impl Work<'_> {
             verdict = self.still_protected(facts, verdict);
         }
         let cut_short = verdict.state == HostState::Interrupted || progress.unfinished;
-        Ok(End { verdict, after_steps: begun, unfinished: cut_short })
+        Ok(End { verdict, after_steps: begun, unfinished: cut_short, lost: progress.lost })
     }
 
     /// After the last change the host must not be bare either.

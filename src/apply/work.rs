@@ -103,12 +103,14 @@ pub(super) struct End {
     /// Whether a step was begun on the host, by this or an earlier process of the run.
     pub(super) after_steps: bool,
     pub(super) unfinished: bool,
+    /// Whether the host was given up as lost: it is not waited for once more.
+    pub(super) lost: bool,
 }
 
 impl End {
     /// Nothing was changed, and nothing is to be done again.
     fn of(verdict: Verdict) -> Self {
-        Self { verdict, after_steps: false, unfinished: false }
+        Self { verdict, after_steps: false, unfinished: false, lost: false }
     }
 }
 
@@ -139,7 +141,7 @@ impl Work<'_> {
         }
         let end = self.under_lock(reach).await?;
         if !deliberate::is_on(Defect::LockKept) {
-            self.release(reach).await?;
+            self.release(reach, end.lost).await?;
         }
         Ok(end)
     }
@@ -176,6 +178,7 @@ impl Work<'_> {
             verdict: Verdict { state, reason, remedy },
             after_steps: began,
             unfinished: began || cancelled,
+            lost: true,
         }
     }
 
@@ -187,7 +190,7 @@ impl Work<'_> {
         // Steps of this run were begun on the machine that was planned, which this is not, or which
         // cannot be told to be it.
         let state = if self.past.open_step().is_some() { HostState::Interrupted } else { verdict.state };
-        End { verdict: Verdict { state, ..verdict }, after_steps: true, unfinished: true }
+        End { after_steps: true, unfinished: true, ..End::of(Verdict { state, ..verdict }) }
     }
 
     pub(super) fn findings(&self, facts: &Facts) -> Vec<Finding> {
@@ -311,7 +314,7 @@ impl Work<'_> {
 
     fn lost_at_lock(&self, reason: String) -> End {
         let reason = format!("lost before its first step: {reason}");
-        End { unfinished: true, ..self.without_lock(HostState::Interrupted, reason, None) }
+        End { unfinished: true, lost: true, ..self.without_lock(HostState::Interrupted, reason, None) }
     }
 
     fn locked_out(&self, holder: &Holder) -> End {
@@ -323,7 +326,7 @@ impl Work<'_> {
 
     fn without_lock(&self, state: HostState, reason: String, remedy: Option<String>) -> End {
         let begun = self.past.was_begun();
-        End { verdict: Verdict { state, reason, remedy }, after_steps: begun, unfinished: begun }
+        End { after_steps: begun, unfinished: begun, ..End::of(Verdict { state, reason, remedy }) }
     }
 
     /// Everything that is done while the lock is held.
@@ -367,9 +370,10 @@ impl Work<'_> {
         Some(leaves.join("; "))
     }
 
-    async fn release<R: Reach>(&self, reach: &mut R) -> Result<(), SinkError> {
+    /// Gives the lock back. A host that was given up as lost gets one try.
+    async fn release<R: Reach>(&self, reach: &mut R, lost: bool) -> Result<(), SinkError> {
         self.activity("giving the lock back");
-        let mut tries = 0;
+        let mut tries = if lost { MOST_TRIES } else { 0 };
         let left = loop {
             match reach.release().await {
                 Ok(left) => break left.map(|left| escape_line(&left)),

@@ -3,11 +3,12 @@
 use super::args::{OutputArguments, RunningArguments};
 use super::error::CliError;
 use super::output::{refuse_unwritable, wants_color, write_report};
-use crate::apply::is_retried;
+use crate::apply::{ApplyError, is_retried};
 use crate::journal::{self, Writer};
 use crate::model::event::HostEntry;
 use crate::model::{Event, EventSink, ExitCode, HostState, Redactor, SinkError};
-use crate::plan::PlannedConnection;
+use crate::plan::{Plan, PlannedConnection};
+use crate::playbook::RebootPolicy;
 use crate::progress::{Mode, Progress, Sinks};
 use crate::report::Report;
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,6 +101,18 @@ impl RunLog {
         Ok(log)
     }
 
+    /// The run's id.
+    pub fn run_id(&self) -> String {
+        self.journal.run_id().to_owned()
+    }
+
+    /// Why an apply ended in the middle, with what is to be done about it.
+    pub fn cannot_go_on(&self, error: ApplyError) -> CliError {
+        self.sinks.progress.finish();
+        let again = format!("uproot apply --resume {}", self.run_id());
+        CliError::CutShort { error, again }
+    }
+
     /// The run's directory.
     pub fn dir(&self) -> PathBuf {
         self.journal.dir().to_owned()
@@ -135,12 +148,14 @@ impl RunLog {
         self,
         gate: ExitCode,
         stopped: Option<String>,
-        pending_is_ok: bool,
+        plan: &Plan,
     ) -> Result<(Report, ExitCode), CliError> {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let pending_is_ok = plan.reboot == RebootPolicy::PendingIsOk;
         let end = |host: &String| ended.get(host).map_or(HostState::Skipped, |ended| ended.state);
-        let exit = ExitCode::of_apply(self.hosts.iter().map(end), pending_is_ok).worst(gate);
-        let left = ended.values().filter(|ended| ended.unfinished || is_retried(ended.state)).count();
+        let exit = ExitCode::of_states_under(self.hosts.iter().map(end), pending_is_ok).worst(gate);
+        let work = plan.hosts.iter().filter(|host| !host.steps.is_empty()).filter_map(|host| ended.get(&host.name));
+        let left = work.filter(|ended| ended.unfinished || is_retried(ended.state)).count();
         let last = match stopped {
             Some(reason) => Event::RunStopped { reason, exit },
             None if left > 0 => {
