@@ -18,6 +18,7 @@ use std::path::PathBuf;
 /// Runs `apply`.
 pub fn run(arguments: &ApplyArguments) -> Result<ExitCode, CliError> {
     let (plan, bytes, digest) = plan::read(&arguments.plan)?;
+    super::approve::require(&arguments.approval, &arguments.plan, &bytes)?;
     let secrets = secrets::resolve(&plan.secrets)?;
     let known_hosts: Vec<PathBuf> = plan.known_hosts.iter().map(PathBuf::from).collect();
     let connections = plan.hosts.iter().map(|host| &host.connection);
