@@ -3,7 +3,11 @@
 
 use super::{ApprovalError, NAMESPACE, PlanSignature, read_signature, signature_file, write_new};
 use crate::model::Secret;
-use ssh_key::{HashAlg, PrivateKey, PublicKey};
+use rsa::{BigUint, Pkcs1v15Sign, RsaPrivateKey};
+use ssh_key::private::KeypairData;
+use ssh_key::public::KeyData;
+use ssh_key::sha2::{Digest as _, Sha512};
+use ssh_key::{Algorithm, HashAlg, Mpint, PrivateKey, PublicKey, Signature, SshSig};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -33,14 +37,28 @@ pub fn sign_with_file(
         KeyForm::Private(key) if is_security_key(&key) => checked(sign_by_keygen(bytes, file)?, bytes),
         KeyForm::Private(key) => {
             let key = unlocked(*key, file, passphrase).map_err(wrong)?;
-            let signature = key
-                .sign(NAMESPACE, HashAlg::Sha512, bytes)
-                .and_then(PlanSignature::new)
-                .map_err(|error| wrong(format!("it cannot sign: {error}")))?;
+            let signature =
+                sign_here(&key, bytes).map_err(|error| wrong(format!("it cannot sign: {error}")))?;
             signature.verify(bytes).map_err(|why| wrong(format!("its signature would not count: {why}")))?;
             Ok(signature)
         }
     }
+}
+
+fn sign_here(key: &PrivateKey, bytes: &[u8]) -> Result<PlanSignature, ssh_key::Error> {
+    let KeypairData::Rsa(rsa) = key.key_data() else {
+        return PlanSignature::new(key.sign(NAMESPACE, HashAlg::Sha512, bytes)?);
+    };
+    // As `PrivateKey::sign` would, if it took both primes.
+    let number = |number: &Mpint| BigUint::try_from(number);
+    let primes = vec![number(&rsa.private.p)?, number(&rsa.private.q)?];
+    let (n, e, d) = (number(&rsa.public.n)?, number(&rsa.public.e)?, number(&rsa.private.d)?);
+    let signer = RsaPrivateKey::from_components(n, e, d, primes)?;
+    let signed = SshSig::signed_data(NAMESPACE, HashAlg::Sha512, bytes)?;
+    let raw = signer.sign(Pkcs1v15Sign::new::<Sha512>(), &Sha512::digest(signed))?;
+    let raw = Signature::new(Algorithm::Rsa { hash: Some(HashAlg::Sha512) }, raw)?;
+    let public = KeyData::Rsa(rsa.public.clone());
+    PlanSignature::new(SshSig::new(public, NAMESPACE, HashAlg::Sha512, raw)?)
 }
 
 /// Signs with the one key that the SSH agent holds.
