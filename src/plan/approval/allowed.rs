@@ -60,8 +60,7 @@ pub(super) enum Standing {
     Refused(String),
 }
 
-/// What is wrong with a line: where it begins (as what is left of the line there), what, and how to mend
-/// it.
+/// What is wrong with a line: the part of it from there on, what, and how to mend it.
 struct Wrong<'a> {
     at: &'a str,
     length: usize,
@@ -183,7 +182,8 @@ fn positive(list: &str) -> impl Iterator<Item = &str> {
 }
 
 fn diagnostic(file: &str, line: u32, text: &str, wrong: Wrong<'_>) -> Diagnostic {
-    let before = text.trim_end().len().saturating_sub(wrong.at.len());
+    // What is wrong is a part of the line itself, so that its address says where it stands.
+    let before = wrong.at.as_ptr().addr().saturating_sub(text.as_ptr().addr());
     let column = text.char_indices().take_while(|(at, _)| *at < before).count() + 1;
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let place = Place { file: file.into(), line, column: number(column), length: number(wrong.length) };
@@ -197,6 +197,9 @@ fn signer<'a>(number: u32, line: &'a str, zone: &TimeZone) -> Result<Option<Sign
         return Ok(None);
     }
     let (principals, rest) = take_principals(line)?;
+    if rest.is_empty() {
+        return Err(Wrong::new(rest, 1, "the key is missing"));
+    }
     let (options, rest) = if names_a_kind(word(rest)) {
         (Options::default(), rest)
     } else {
@@ -266,11 +269,10 @@ fn take_options(text: &str) -> Result<(&str, &str), Wrong<'_>> {
     if quoted {
         return Err(Wrong::new(text, length(word(text)), "a quote of the options has no end"));
     }
-    Ok((text, ""))
+    Ok(text.split_at(text.len()))
 }
 
-/// Reads `namespaces="…",valid-after="…"`; `text` is a part of the line without its end, so that an error
-/// is told at the whole of the options.
+/// Reads `namespaces="…",valid-after="…"`.
 fn read_options<'a>(text: &'a str, zone: &TimeZone) -> Result<Options, Wrong<'a>> {
     let mut options = Options::default();
     for option in split_options(text) {

@@ -32,6 +32,16 @@ impl PlanSignature {
         let armored =
             normal_armor(text).ok_or("it is not an SSH signature (`-----BEGIN SSH SIGNATURE-----`)")?;
         let signature = SshSig::from_pem(&armored.text).map_err(|error| armored.why_not(&error))?;
+        if signature.version() != SshSig::VERSION {
+            return Err(format!(
+                "the SSH signature is of version {}, which is not known",
+                signature.version()
+            ));
+        }
+        // Lengths within it that say more than there is are overlooked by the reader.
+        if signature.to_pem(LineEnding::LF).ok().as_ref() != Some(&armored.text) {
+            return Err("the SSH signature is damaged: its lengths do not fit".to_owned());
+        }
         Ok(Self { signature, armored: armored.text })
     }
 
