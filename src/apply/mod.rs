@@ -6,14 +6,17 @@
 
 mod access;
 mod host;
+mod live;
 mod look;
 mod reach;
+pub mod remote;
 mod run;
 mod step;
 mod stop;
 pub mod waves;
 
 pub use access::{Access, Trials};
+pub use live::LiveHost;
 pub use look::{Survey, SurveyOutcome, Surveyed, become_option, survey, unreached_option};
 pub use reach::{Holder, LockAnswer, LockOrder, Reach, StepAnswer, StepOrder, Unreached};
 pub use run::{ApplyError, ApplyRequest, run};
