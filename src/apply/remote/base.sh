@@ -108,16 +108,15 @@ up_enter() {
     return 2
   fi
   # shellcheck disable=SC2046
-  set -- $(ls -ldn .) "$(id -u)"
+  set -- $(ls -ldn .)
   case ${1-} in
     drwx------ | drwx------[.@] | drwx--S--- | drwx--S---[.@]) ;;
     '') up_why="\`$up_state\` cannot be looked at" && return 2 ;;
     *) up_why="\`$up_state\` is open to others ($1)" && return 1 ;;
   esac
-  up_owner_id=${3-}
-  shift $(($# - 1))
-  if [ "$up_owner_id" != "$1" ]; then
-    up_why="\`$up_state\` belongs to another user (uid $up_owner_id)"
+  # shellcheck disable=SC3067
+  if ! [ -O . ]; then
+    up_why="\`$up_state\` belongs to another user (uid ${3-})"
     return 1
   fi
 }
@@ -154,4 +153,17 @@ up_clear_temp() {
     up_pid=${up_file#temp.} up_started=${up_file##*.}
     up_look_at "${up_pid%%.*}" && [ "$up_start" = "$up_started" ] || rm -f "./$up_file"
   done
+}
+
+# How many bytes stream $1 has so far (up_total), from its last segment.
+up_count() {
+  up_last=0 up_total=0
+  for up_file in "$1".[0-9]*; do
+    up_number=${up_file##*.}
+    up_is_number "$up_number" && [ "$up_number" -gt "$up_last" ] && up_last=$up_number
+  done
+  [ -e "$1.$up_last" ] || return 0
+  up_size=0
+  [ -s "$1.$up_last" ] && up_size=$(wc -c <"$1.$up_last")
+  up_total=$((up_last * up_segment + up_size))
 }

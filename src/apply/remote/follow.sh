@@ -11,9 +11,11 @@ up_wait() {
     echo '~'
   fi
   up_waits=$((up_waits + 1))
-  if [ "$up_waits" -le 10 ]; then
+  if [ "$up_waits" -le 5 ]; then
+    up_nap 0.01
+  elif [ "$up_waits" -le 15 ]; then
     up_nap 0.02
-  elif [ "$up_waits" -le 40 ]; then
+  elif [ "$up_waits" -le 45 ]; then
     up_nap 0.1
   elif [ "$up_waits" -le 100 ]; then
     up_nap 0.5
@@ -25,14 +27,9 @@ up_wait() {
 # How much of stream $1 there is: up_head bytes at the beginning, up_tail at the end, of up_total (given
 # as $2 once the step has ended).
 up_measure() {
-  up_last=0 up_total=${2-}
+  up_total=${2-}
   if [ -z "$up_total" ]; then
-    for up_file in "$1".[0-9]*; do
-      up_number=${up_file##*.}
-      up_is_number "$up_number" && [ "$up_number" -gt "$up_last" ] && up_last=$up_number
-    done
-    up_size=$(wc -c <"$1.$up_last") || up_size=0
-    up_total=$((up_last * up_segment + up_size))
+    up_count "$1"
   fi
   up_head=$up_total up_tail=0
   if [ "$up_total" -gt "$up_segment" ]; then

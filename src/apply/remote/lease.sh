@@ -66,12 +66,14 @@ up_is_free() {
 up_write_lease() {
   up_clock && up_look_at_self || return 1
   up_temp=temp.$up_pid.$up_start
-  up_why=$({ printf '%s\n' "$up_run" "$up_boot" $((up_now + up_lease)) "$up_owner" >"$up_temp"; } 2>&1) &&
-    [ -s "$up_temp" ] && return 0
+  up_put_lease && [ -s "$up_temp" ] && return 0
+  up_why=$(up_put_lease 2>&1)
   up_why=${up_why##*: }
   rm -f "$up_temp"
   return 1
 }
+
+up_put_lease() { printf '%s\n' "$up_run" "$up_boot" $((up_now + up_lease)) "$up_owner" >"$up_temp"; }
 
 # Makes the lease of this run's generation $1 last anew. Status 1: it is another's (as read) or nobody's;
 # 2: it cannot be written.

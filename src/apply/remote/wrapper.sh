@@ -20,17 +20,25 @@ up_keep() {
   while :; do
     up_room=$((up_segment - up_had)) up_block=4096
     [ "$up_room" -ge "$up_block" ] || up_block=$up_room
-    dd bs="$up_block" count=$((up_room / up_block)) >>"$1.$up_segments" 2>/dev/null
+    up_blocks=$((up_room / up_block))
+    up_said=$(dd bs="$up_block" count="$up_blocks" 2>&1 >>"$1.$up_segments")
     up_status=$?
-    up_size=$(wc -c <"$1.$up_segments") || break
-    up_size=$((up_size))
-    # One that was killed with the step's process group has not seen the end.
-    if [ "$up_size" -le "$up_had" ] && [ "$up_status" -le 128 ]; then
-      [ "$up_status" -eq 0 ] || break
+    # `WHOLE+PARTIAL records in`: fewer than asked for are all there were.
+    up_read=${up_said%%" records in"*} up_read=${up_read##*"$up_line_break"}
+    up_whole=${up_read%%+*} up_read=${up_read#*+}
+    if [ "$up_status" -eq 0 ] && up_is_number "$up_whole" && up_is_number "$up_read" &&
+      [ $((up_whole + up_read)) -lt "$up_blocks" ]; then
       : >"$1.end"
       return
     fi
-    up_had=$up_size
+    # One that was killed with the step's process group has not seen the end.
+    [ "$up_status" -eq 0 ] || [ "$up_status" -gt 128 ] || break
+    up_size=$(wc -c <"$1.$up_segments") || break
+    if [ "$up_status" -eq 0 ] && [ "$up_size" -le "$up_had" ]; then
+      : >"$1.end"
+      return
+    fi
+    up_had=$((up_size))
     if [ "$up_had" -ge "$up_segment" ]; then
       # Once the outcome is recorded, what children of the step say is nobody's business.
       [ -e "$up_at.status" ] && break
@@ -60,12 +68,9 @@ up_renew_meanwhile() {
 up_claim() {
   up_clock && up_look_at_self || return 1
   up_me=$up_pid up_begun=$up_now
-  up_temp=temp.$up_pid.$up_start
+  up_temp=$up_at.$up_pid
   printf '%s %s %s %s\n' "$up_pid" "$up_start" "$up_boot" "$up_now" >"$up_temp" &&
-    up_flush "$up_temp" && [ -s "$up_temp" ] && ln "$up_temp" "$up_at.claim"
-  up_claimed=$?
-  rm -f "$up_temp"
-  [ "$up_claimed" -eq 0 ] || return 1
+    [ -s "$up_temp" ] && ln "$up_temp" "$up_at.claim" || return 1
   # Not even a power cut may make it forgotten that the step was begun.
   up_flush "$up_at.claim"
 }
@@ -82,16 +87,6 @@ up_record() {
     up_tries=$((up_tries + 1))
     sleep 2
   done
-}
-
-# The bytes that stream $1 had, from its last segment.
-up_count() {
-  up_last=0 up_total=0
-  for up_file in "$1".[0-9]*; do
-    up_number=${up_file##*.}
-    up_is_number "$up_number" && [ "$up_number" -gt "$up_last" ] && up_last=$up_number
-  done
-  up_size=$(wc -c <"$1.$up_last") && up_total=$((up_last * up_segment + up_size))
 }
 
 # The step's own shell, as if it had been started by a login. Who finds its supervisor gone does not
@@ -144,7 +139,8 @@ up_supervise() {
 up_wrap() {
   exec </dev/null >/dev/null 2>&1
   up_break=no
-  up_find_boot && up_enter find && [ -d "$up_run" ] && ! [ -e "$up_at.claim" ] || return
+  # In the private directory already, as whoever started it.
+  up_find_boot && [ -e "$up_run/made" ] && ! [ -e "$up_at.claim" ] || return
   # By `exec` in processes of their own: a function's redirections leave copies of what they replace
   # open in the shell, and a stream of which anybody holds a copy never ends.
   (
