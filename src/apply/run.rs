@@ -141,7 +141,7 @@ fn guarded_work(
     let context = WorkContext { plan, sink, stop, redactor, lock: request.lock.clone(), limits };
     let past = request.past.and_then(|past| past.hosts.get(&host.name));
     let attempt = std::panic::AssertUnwindSafe(|| {
-        let mut reach = LiveHost::new(access, host, plan, cancel);
+        let mut reach = LiveHost::new(access, host, cancel);
         block_on(work(&context, &mut reach, host, wave, past)).map(|end| end.toll)
     });
     std::panic::catch_unwind(attempt).unwrap_or_else(|_| {
