@@ -33,8 +33,8 @@ pub(super) struct StepEnd {
     /// Whether it is known that nothing of it runs any more, and not how it ended: a person may have it
     /// tried again.
     pub dead: bool,
-    stdout: BoundedOutput,
-    stderr: BoundedOutput,
+    pub(super) stdout: BoundedOutput,
+    pub(super) stderr: BoundedOutput,
 }
 
 impl StepEnd {
@@ -89,6 +89,19 @@ impl Work<'_> {
         } else if let Some(end) = self.already_so(reach, step).await {
             end
         } else {
+            if step.kind == PlannedStep::REBOOT {
+                match self.look(reach, &Questions::default()).await {
+                    Ok(facts) => self.facts = Some(Box::new(facts)),
+                    Err(error) => {
+                        let end = StepEnd { lost: true, ..StepEnd::of(StepResult::NotRun, Some(error.reason)) };
+                        return self.conclude(reach, step, end, began);
+                    }
+                }
+            }
+            if let Some(reason) = self.context.stop.reason().filter(|_| !deliberate::is_on(Defect::StopIgnored)) {
+                let end = StepEnd::of(StepResult::NotRun, Some(format!("stopped before this step: {reason}")));
+                return self.conclude(reach, step, end, began);
+            }
             let attempt = self.past.step(&step.id).map_or(0, |past| past.attempts) + 1;
             let boot = self.facts.as_ref().map(|facts| facts.boot.clone()).unwrap_or_default();
             let early = deliberate::is_on(Defect::OutcomeBeforeIntent);

@@ -280,6 +280,12 @@ impl Work<'_> {
     /// Takes the host's lock; `Err` has the host's end where that cannot be had.
     pub(super) async fn take_lock<R: Reach>(&mut self, reach: &mut R) -> Result<Result<(), End>, SinkError> {
         self.activity("taking the lock");
+        if !self.past.was_begun()
+            && let Some(reason) = self.context.stop.reason().filter(|_| !deliberate::is_on(Defect::StopIgnored))
+        {
+            let reason = format!("stopped before it was touched: {reason}");
+            return Ok(Err(End { unfinished: true, ..self.without_lock(HostState::Skipped, reason, None) }));
+        }
         let mut tries = 0;
         let answer = loop {
             match reach.lock(&self.context.lock).await {
