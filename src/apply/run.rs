@@ -1,13 +1,13 @@
 //! The shell round the wave machine: worker threads in, journal out.
 
 use super::host::{HostContext, work};
-use super::waves::{Action, Toll, WaveSpec, Waves};
+use super::waves::{Action, Input, Now, Toll, WaveSpec, Waves};
 use super::{Access, Stop};
 use crate::model::{Cancel, Event, EventSink, HostState, Redactor, SinkError};
 use crate::plan::{Plan, PlannedHost, PlannedWave};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Everything an apply needs.
 pub struct ApplyRequest<'a> {
@@ -65,14 +65,16 @@ pub fn run(request: &ApplyRequest<'_>) -> Result<bool, ApplyError> {
         .map_err(|error| ApplyError::Threads(error.to_string()))?;
     let (sender, receiver) = channel();
     pool.in_place_scope(|scope| {
-        let mut shell = Shell { request, specs: &specs, failed: None };
-        let mut machine = Waves::new(specs.clone());
-        let mut actions = machine.begin();
+        let mut shell =
+            Shell { request, specs: &specs, failed: None, begun: BTreeSet::new(), since: Instant::now() };
+        let mut machine = Waves::new(specs.clone(), Vec::new(), false);
+        let mut actions = machine.handle(Input::Begin, &shell.now());
         loop {
             for action in actions {
                 match action {
                     Action::BeginHost { wave, host } => {
                         let sender: Sender<Message> = sender.clone();
+                        shell.begun.insert(host.clone());
                         let planned = hosts.get(host.as_str()).copied();
                         let wave = specs.get(wave).map_or("", |spec| spec.name.as_str());
                         scope.spawn(move |_| {
@@ -82,6 +84,10 @@ pub fn run(request: &ApplyRequest<'_>) -> Result<bool, ApplyError> {
                         });
                     }
                     Action::Finish { stopped } => {
+                        if let Some(reason) = &stopped {
+                            shell.skip_the_rest(reason);
+                        }
+                        let stopped = stopped.is_some();
                         return shell.failed.map_or(Ok(stopped), |error| Err(ApplyError::Journal(error)));
                     }
                     other => shell.record(other),
@@ -119,13 +125,15 @@ fn spec(wave: &PlannedWave, parallel: usize) -> WaveSpec {
         parallel: wave.parallel.unwrap_or(parallel).clamp(1, MOST_THREADS),
         max_failures: wave.max_failures.of(wave.hosts.len()),
         max_unreachable: wave.max_unreachable.map(|budget| budget.of(wave.hosts.len())),
+        soak: Duration::from_secs(wave.soak),
+        approve: wave.approve,
+        window: wave.window.clone(),
     }
 }
 
 /// Hosts of the plan that are in no wave (another name of a machine that is) end as planned: skipped.
 fn record_unplanned(request: &ApplyRequest<'_>) -> Result<(), SinkError> {
-    let in_wave: std::collections::BTreeSet<&String> =
-        request.plan.waves.iter().flat_map(|wave| &wave.hosts).collect();
+    let in_wave: BTreeSet<&String> = request.plan.waves.iter().flat_map(|wave| &wave.hosts).collect();
     for host in request.plan.hosts.iter().filter(|host| !in_wave.contains(&host.name)) {
         let ended = Event::HostEnded {
             state: HostState::Skipped,
@@ -142,9 +150,30 @@ struct Shell<'a> {
     request: &'a ApplyRequest<'a>,
     specs: &'a [WaveSpec],
     failed: Option<SinkError>,
+    begun: BTreeSet<String>,
+    since: Instant,
 }
 
 impl Shell<'_> {
+    fn now(&self) -> Now {
+        Now { steady: self.since.elapsed(), wall: jiff::Timestamp::now() }
+    }
+
+    /// Records the hosts that were not begun.
+    fn skip_the_rest(&mut self, reason: &str) {
+        for host in self.specs.iter().flat_map(|spec| &spec.hosts) {
+            if self.begun.contains(host) {
+                continue;
+            }
+            let reason = format!("not begun: {reason}");
+            let event =
+                Event::HostEnded { state: HostState::Skipped, reason, remedy: None, unfinished: false };
+            if let Err(error) = self.request.sink.record(Some(host), event) {
+                self.fail(error);
+            }
+        }
+    }
+
     /// Waits for a host's end or a wish to stop.
     fn next(&mut self, machine: &mut Waves, receiver: &Receiver<Message>) -> Vec<Action> {
         loop {
@@ -154,16 +183,18 @@ impl Shell<'_> {
                         self.fail(error);
                         Toll::Failure
                     });
-                    return machine.host_ended(toll);
+                    return machine.handle(Input::HostEnded { toll }, &self.now());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return machine.drain("no worker is left"),
-            }
-            if let Some(reason) = self.request.stop.reason() {
-                let actions = machine.drain(&reason);
-                if !actions.is_empty() {
-                    return actions;
+                Err(RecvTimeoutError::Disconnected) => {
+                    return machine
+                        .handle(Input::Drain { reason: "no worker is left".to_owned() }, &self.now());
                 }
+            }
+            let input = self.request.stop.reason().map_or(Input::Tick, |reason| Input::Drain { reason });
+            let actions = machine.handle(input, &self.now());
+            if !actions.is_empty() {
+                return actions;
             }
         }
     }
@@ -175,32 +206,29 @@ impl Shell<'_> {
 
     fn record(&mut self, action: Action) {
         let name = |wave: usize| self.specs.get(wave).map_or_else(String::new, |spec| spec.name.clone());
-        let (host, event) = match action {
+        let event = match action {
             Action::BeginWave { wave } => {
                 let Some(spec) = self.specs.get(wave) else { return };
-                let event = Event::WaveStarted {
+                Event::WaveStarted {
                     wave: spec.name.clone(),
                     hosts: spec.hosts.len(),
                     max_failures: spec.max_failures,
                     max_unreachable: spec.max_unreachable,
-                };
-                (None, event)
+                }
             }
-            Action::EndWave { wave, passed, failures, unreachable, reason } => (
-                None,
-                Event::WaveEnded { wave: name(wave), passed, failures, unreachable, reason, clock: None },
-            ),
-            Action::SkipHost { host, reason } => (
-                Some(host),
-                Event::HostEnded { state: HostState::Skipped, reason, remedy: None, unfinished: false },
-            ),
+            Action::EndWave { wave, passed, failures, unreachable, reason } => {
+                Event::WaveEnded { wave: name(wave), passed, failures, unreachable, reason, clock: None }
+            }
             Action::StopHosts { reason } => {
                 self.request.stop.request(&reason);
                 return;
             }
-            Action::BeginHost { .. } | Action::Finish { .. } => return,
+            Action::BeginHost { .. }
+            | Action::Finish { .. }
+            | Action::AskApproval { .. }
+            | Action::Wait { .. } => return,
         };
-        if let Err(error) = self.request.sink.record(host.as_deref(), event) {
+        if let Err(error) = self.request.sink.record(None, event) {
             self.fail(error);
         }
     }
