@@ -89,13 +89,15 @@ impl Way {
         let begun = host.started.is_some();
         match host.state {
             _ if is_stuck(host) => Some(Self::Look),
+            // Begun or not: what was planned is not what is there.
+            HostState::Drifted => Some(Self::PlanAnew),
             _ if host.unfinished && report.resumable => Some(Self::Resume),
             HostState::Failed => Some(Self::Mend),
             HostState::Interrupted => Some(Self::Look),
             HostState::Blocked => Some(Self::Act),
             HostState::Skipped if begun => Some(Self::Act),
             HostState::Unknown | HostState::Unreachable => Some(Self::Reach),
-            HostState::Drifted | HostState::Present | HostState::Residue => Some(Self::PlanAnew),
+            HostState::Present | HostState::Residue => Some(Self::PlanAnew),
             HostState::RemovedRebootPending if !report.pending_is_ok() => Some(Self::Reboot),
             HostState::RemovedRebootPending | HostState::Skipped | HostState::Removed | HostState::Clean => {
                 None

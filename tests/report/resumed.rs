@@ -274,6 +274,35 @@ fn a_host_that_cannot_tell_how_its_step_ended_needs_a_person() {
 }
 
 #[test]
+fn each_way_to_end_badly_has_its_advice() {
+    let advice = |state: HostState, unfinished: bool| {
+        let mut script = Script::default();
+        script.start(&["a"]).begin("a");
+        let ended = Event::HostEnded { state, reason: String::new(), remedy: None, unfinished };
+        script.add(Some("a"), ended).stop("asked", ExitCode::Interrupted);
+        let text = table(&script.report(), &options(200));
+        let next = text.lines().find_map(|line| line.strip_prefix(&format!("next: a {state}: ")));
+        next.map(str::to_owned)
+    };
+    use HostState::{Blocked, Clean, Drifted, Failed, Interrupted, Present, Removed, Residue, Skipped};
+    for state in [Failed, Blocked, Skipped, HostState::Unknown, HostState::Unreachable] {
+        assert!(advice(state, false).unwrap().ends_with("then resume with `--retry-failed`"), "{state}");
+    }
+    for state in [Drifted, Present, Residue] {
+        assert!(advice(state, false).unwrap().ends_with("make a new plan"), "{state}");
+    }
+    assert_eq!(advice(Drifted, true), advice(Drifted, false), "it is another machine all the same");
+    for state in [Failed, Interrupted, Skipped] {
+        assert!(
+            advice(state, true).unwrap().starts_with("the resumption goes on where it was left"),
+            "{state}"
+        );
+    }
+    assert!(advice(HostState::RemovedRebootPending, false).unwrap().contains("`uproot verify`"));
+    assert_eq!((advice(Removed, false), advice(Clean, false)), (None, None));
+}
+
+#[test]
 fn only_an_apply_can_be_resumed() {
     let mut script = Script::default();
     script.start(&["a"]).begin("a");
