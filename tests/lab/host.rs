@@ -281,7 +281,7 @@ impl Host {
             format!("chain {name} {{ type filter hook {hook} priority 0; {rules} }}")
         };
         let table =
-            format!("table inet lab {{ {} {} }}", chain("i", "input", input), chain("o", "output", output));
+            format!("table inet lab {{ {}; {}; }}", chain("i", "input", input), chain("o", "output", output));
         self.network(&format!("nft '{table}'"));
     }
 
