@@ -191,6 +191,19 @@ impl Lab {
         Running::start(command, self.dir(), arguments, &[], b"")
     }
 
+    /// As `start_uproot`, on a terminal of its own, which is closed when the `Running` is killed; the exit
+    /// code is then written into this file.
+    #[must_use]
+    pub fn start_on_terminal(&self, arguments: &[&str], code: &Path) -> Running {
+        let quote = |word: &&str| builder::quote(word);
+        let words: Vec<_> = [env!("CARGO_BIN_EXE_uproot")].iter().chain(arguments).map(quote).collect();
+        let code = builder::quote(code.to_str().unwrap());
+        let script = format!("trap : HUP; {}; echo $? >{code}", words.join(" "));
+        let mut command = self.inner.command(Path::new("script"));
+        command.env("SHELL", "/bin/sh").env("TERM", "xterm");
+        Running::start(command, self.dir(), &["-qec", &script, "/dev/null"], &[], b"")
+    }
+
     /// Makes a plan for these hosts by this playbook, becoming root by sudo, and tells where it is.
     #[track_caller]
     #[must_use]
