@@ -84,7 +84,7 @@ impl Trial {
         }
         let last = last_event(journal);
         assert!(last.get("run_stopped").is_some(), "{last:#}");
-        assert!(journal.events("host_started").iter().all(|event| event.host < "h3".to_owned()));
+        assert!(journal.events("host_started").iter().all(|event| event.host.as_str() < "h3"));
     }
 }
 

@@ -49,7 +49,6 @@ pub trait Person: Sync {
 
     /// Who that is: local user name and machine.
     fn name(&self) -> String;
-
 }
 
 /// Why an apply could not go on.

@@ -93,13 +93,17 @@ impl Work<'_> {
                 match self.look(reach, &Questions::default()).await {
                     Ok(facts) => self.facts = Some(Box::new(facts)),
                     Err(error) => {
-                        let end = StepEnd { lost: true, ..StepEnd::of(StepResult::NotRun, Some(error.reason)) };
+                        let end =
+                            StepEnd { lost: true, ..StepEnd::of(StepResult::NotRun, Some(error.reason)) };
                         return self.conclude(reach, step, end, began);
                     }
                 }
             }
-            if let Some(reason) = self.context.stop.reason().filter(|_| !deliberate::is_on(Defect::StopIgnored)) {
-                let end = StepEnd::of(StepResult::NotRun, Some(format!("stopped before this step: {reason}")));
+            if let Some(reason) =
+                self.context.stop.reason().filter(|_| !deliberate::is_on(Defect::StopIgnored))
+            {
+                let end =
+                    StepEnd::of(StepResult::NotRun, Some(format!("stopped before this step: {reason}")));
                 return self.conclude(reach, step, end, began);
             }
             let attempt = self.past.step(&step.id).map_or(0, |past| past.attempts) + 1;
@@ -216,7 +220,8 @@ impl Work<'_> {
                 return StepEnd::lost(format!("the connection broke {losses} times: {}", lost.reason));
             }
             if let Err(error) = self.regain_same(reach, lost).await {
-                let why = if error.cancelled { "the run was cancelled while it ran" } else { "the host was lost" };
+                let why =
+                    if error.cancelled { "the run was cancelled while it ran" } else { "the host was lost" };
                 return StepEnd::lost(format!("{why}, and how it ended is not known: {}", error.reason));
             }
             activity(self.context.sink, &self.host.name, &format!("step {}: looking it up", order.step.id));
@@ -295,12 +300,15 @@ impl Work<'_> {
         } else if !step.accept.contains(&status) && !end.reboot_needed {
             end.result = StepResult::Failed;
             end.reason = Some(format!("exit status {status}: {}", said()));
-        } else if let Some(effect) = step.effect.as_ref().filter(|_| !deliberate::is_on(Defect::SuccessByExitCode)) {
+        } else if let Some(effect) =
+            step.effect.as_ref().filter(|_| !deliberate::is_on(Defect::SuccessByExitCode))
+        {
             let settle = self.settle_of(step);
             let Seen { truth, reason, lost } = self.await_truth(reach, effect, settle).await;
             end.effect = Some(truth);
             if lost {
-                let reason = format!("exit status {status}, but the host could not be asked after it: {reason}");
+                let reason =
+                    format!("exit status {status}, but the host could not be asked after it: {reason}");
                 return StepEnd { result: StepResult::Interrupted, reason: Some(reason), lost, ..end };
             }
             if !truth.is_true() && !end.reboot_needed {
@@ -322,7 +330,12 @@ impl Work<'_> {
         Duration::from_secs(product.map_or(0, |product| product.settle))
     }
 
-    async fn await_condition<R: Reach>(&self, reach: &mut R, step: &PlannedStep, condition: &Rule) -> StepEnd {
+    async fn await_condition<R: Reach>(
+        &self,
+        reach: &mut R,
+        step: &PlannedStep,
+        condition: &Rule,
+    ) -> StepEnd {
         let waits = step.kind == "wait_for";
         let limit = if waits { Duration::from_secs(step.timeout) } else { Duration::ZERO };
         let Seen { truth, reason, lost } = self.await_truth(reach, condition, limit).await;

@@ -1,10 +1,10 @@
 //! `apply` and `run`: the verbs that change hosts.
 
 use super::args::{ApplyArguments, ChangingArguments, RunArguments, RunningArguments};
+use super::ask::ask;
 use super::error::CliError;
 use super::fleet::access;
 use super::output::{print_bytes, write_report};
-use super::ask::ask;
 use super::person::Terminal;
 use super::plan::{make, shown};
 use super::resume;
@@ -47,7 +47,9 @@ pub fn ask_before_local(plan: &Plan) -> Result<(), CliError> {
         host.connection.kind == PlannedConnection::LOCAL && host.steps.iter().any(|step| !step.already_so)
     };
     match plan.hosts.iter().find(local) {
-        Some(host) => ask(&format!("The plan changes this machine itself (`{}`). Go on?", host.name), UNCONFIRMED),
+        Some(host) => {
+            ask(&format!("The plan changes this machine itself (`{}`). Go on?", host.name), UNCONFIRMED)
+        }
         None => Ok(()),
     }
 }
@@ -88,8 +90,7 @@ pub fn plan_and_apply(arguments: &RunArguments) -> Result<ExitCode, CliError> {
     let missing: BTreeMap<_, _> =
         missing.map(|(name, reference)| (name.clone(), reference.clone())).collect();
     access.secrets.extend(secrets::resolve(&missing)?);
-    let work =
-        Work { plan: &made.plan, access: &access, run: &connect.run, changing: &arguments.changing };
+    let work = Work { plan: &made.plan, access: &access, run: &connect.run, changing: &arguments.changing };
     work.begin(&bytes, digest, &Approved::default())
 }
 
@@ -171,11 +172,7 @@ impl Work<'_> {
             stop: &stop,
             cancel: &cancel,
             redactor: &redactor,
-            lock: LockOrder {
-                run: log.run_id(),
-                owner: operator(),
-                break_lock: self.changing.break_lock,
-            },
+            lock: LockOrder { run: log.run_id(), owner: operator(), break_lock: self.changing.break_lock },
             limits: WorkLimits {
                 reconnect: Duration::from_secs(self.changing.reconnect_timeout),
                 reboot: Duration::from_secs(self.changing.reboot_timeout),

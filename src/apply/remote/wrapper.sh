@@ -15,7 +15,8 @@ up_flush() { dd if=/dev/null of="$1" conv=notrunc,fsync 2>/dev/null || sync; }
 # Keeps the first and the last up_segment bytes (at least) of its input in segments $1.0, $1.1 and so on,
 # each full but the last; drains the rest. A block is written as soon as it is read.
 up_keep() {
-  trap : HUP INT TERM
+  # Ignored by its children too: a step that signals its whole process group loses no word of its own.
+  trap '' HUP INT TERM
   up_segments=0 up_had=0
   while :; do
     up_room=$((up_segment - up_had)) up_block=4096
