@@ -4,13 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use jiff::Timestamp;
-use ssh_key::public::{EcdsaPublicKey, KeyData, SkEcdsaSha2NistP256, SkEd25519};
+use ssh_key::public::{KeyData, SkEd25519};
 use ssh_key::sha2::{Digest, Sha256};
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, Signature, SshSig};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use uproot::plan::approval::{self, AllowedSigners, PlanSignature};
+use uproot::plan::approval::{self, AllowedSigners};
 
 /// The kinds of keys that ssh-keygen makes without a device, with their sizes.
 const KINDS: [(&str, &str); 7] = [
@@ -332,7 +332,7 @@ fn one_changed_byte_of_the_plan_undoes_its_approval() {
     assert_eq!(place.signatures().len(), 2);
     place.passes("1");
     // Made anew once more: both names are taken.
-    place.write("plan.json", &plan.replacen("\"user\": \"nobody\"", "\"user\": \"nobodx\"", 1));
+    place.write("plan.json", plan.replacen("\"user\": \"nobody\"", "\"user\": \"nobodx\"", 1));
     let said = place.uproot(&["approve", "plan.json", "--key", "alice", "--yes"]).code(2);
     assert!(said.stderr.contains("is there already and does not sign this plan"), "{said}");
     // With the first plan back, its signature counts again.
