@@ -48,7 +48,7 @@ fn expect_real_outcome(journal: &Journal, host: &Host, seconds: usize) {
     assert_eq!(output("stderr"), "suite: a warning\n", "{}", host.name());
     let wrong = host.records().not_exactly_once(&["begin suite", &format!("end suite {STATUS}")]);
     assert!(wrong.is_empty(), "{}: {wrong:?}", host.name());
-    let left = host.exec_root("ls -d /var/lib/uproot 2>/dev/null; pgrep -fl uproot; ls /opt");
+    let left = host.exec_root("d=/var/lib/up; ls -d ${d}root 2>/dev/null; pgrep -fl [u]proot; ls /opt");
     assert_eq!(left.stdout, "", "{}", host.name());
 }
 

@@ -24,7 +24,7 @@ fn boot_id(host: &Host) -> String {
 /// Nothing of uproot is on the host.
 #[track_caller]
 fn expect_tidy(host: &Host) {
-    let left = host.exec_root("ls -d /var/lib/uproot /root/.uproot 2>/dev/null; pgrep -fl uproot");
+    let left = host.exec_root("ls -d /var/lib/[u]proot /root/.[u]proot 2>/dev/null; pgrep -fl [u]proot");
     assert_eq!(left.stdout, "", "{}", host.name());
 }
 

@@ -62,7 +62,7 @@ impl Trial {
         for host in &self.hosts {
             let wrong = host.records().not_exactly_once(&["begin suite", "end suite 0"]);
             assert!(wrong.is_empty(), "{}: {wrong:?}", host.name());
-            let left = host.exec_root("ls -d /var/lib/uproot 2>/dev/null; pgrep -fl uproot");
+            let left = host.exec_root("d=/var/lib/up; ls -d ${d}root 2>/dev/null; pgrep -fl [u]proot");
             assert_eq!(left.stdout, "", "{}", host.name());
         }
         self.lab.uproot(&self.words(&["journal", "verify", "last"])).expect_code(0);

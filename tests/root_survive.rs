@@ -123,7 +123,7 @@ impl Trial {
             let wrong = host.records().not_exactly_once(&COMMANDS);
             assert!(wrong.is_empty(), "{}: {wrong:?}\n{:#?}", host.name(), host.records());
             let left = host.exec_root(
-                "ls -d /var/lib/uproot* /tmp/* /var/tmp/* /root/.uproot 2>/dev/null; pgrep -fl uproot",
+                "ls -d /var/lib/[u]proot* /tmp/* /var/tmp/* /root/.[u]proot 2>/dev/null; pgrep -fl [u]proot",
             );
             assert_eq!(left.stdout, "", "{}", host.name());
         }

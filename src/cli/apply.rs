@@ -74,12 +74,12 @@ pub fn plan_and_apply(arguments: &RunArguments) -> Result<ExitCode, CliError> {
     if made.exit == ExitCode::Interrupted || work == 0 {
         write_report(&made.report, &connect.run.output)?;
         if work == 0 {
-            eprintln!("there is nothing to remove by this plan");
+            tell!("there is nothing to remove by this plan");
         }
         return Ok(made.exit);
     }
     if arguments.yes {
-        eprintln!("{}", shown(&made.plan, &digest));
+        tell!("{}", shown(&made.plan, &digest));
     } else {
         print_bytes(shown(&made.plan, &digest).as_bytes())?;
         ask(&format!("Change {work} host(s) as shown?"), UNCONFIRMED)?;
@@ -188,7 +188,11 @@ impl Work<'_> {
             (None, false) => ExitCode::Success,
         };
         let (report, exit) = log.finish_apply(gate, stopped, self.plan)?;
-        write_report(&report, &self.run.output)?;
+        match write_report(&report, &self.run.output) {
+            // A terminal that was closed takes no report; the journal has it.
+            Err(error) if exit == ExitCode::Interrupted => error.print(),
+            written => written?,
+        }
         Ok(exit)
     }
 }

@@ -25,10 +25,9 @@ pub fn hosts(runs: Option<&Path>) -> BTreeMap<String, RebootPending> {
                     pending.entry(host).or_insert(left);
                 }
             }
-            Err(error) => eprintln!(
-                "note: whether hosts of run {} still need a reboot cannot be told: {error}",
-                summary.id
-            ),
+            Err(error) => {
+                tell!("note: whether hosts of run {} still need a reboot cannot be told: {error}", summary.id)
+            }
         }
     }
     pending

@@ -179,7 +179,7 @@ impl RunLog {
         }
         let report = Report::from_records(&journal::read(&dir)?.records)?;
         if !self.quiet {
-            eprintln!("the run is kept in {}", dir.display());
+            tell!("the run is kept in {}", dir.display());
         }
         Ok((report, exit))
     }
