@@ -143,6 +143,10 @@ fn a_closed_terminal_finishes_the_current_steps() {
     let terminal = trial.lab.start_on_terminal(&trial.words(&["apply", &trial.plan]), &code);
     trial.wait_for_both();
     let shown = terminal.kill();
+    // As a login shell does to its jobs when its terminal is closed; this one stays, to tell the code.
+    let of_this_plan = format!("apply.*{}", trial.plan);
+    let told = std::process::Command::new("pkill").args(["-HUP", "-f", &of_this_plan]).status().unwrap();
+    assert!(told.success(), "it has ended already");
     let code = lab::wait_for("its exit code", Duration::from_secs(60), || {
         std::fs::read_to_string(&code).ok().filter(|text| text.ends_with('\n'))
     });

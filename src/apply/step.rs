@@ -13,6 +13,7 @@ use crate::model::output::escape_line;
 use crate::model::{BootIdentity, BoundedOutput, Event, SinkError, Truth};
 use crate::plan::PlannedStep;
 use crate::playbook::Rule;
+use crate::verify::product_is_gone;
 use std::time::Duration;
 
 /// How much of a stream stands in the journal's record itself, in bytes.
@@ -268,10 +269,7 @@ impl Work<'_> {
         if deliberate::is_on(Defect::CutOffTakenForDone) {
             return StepEnd::of(StepResult::Done, None);
         }
-        let Some(effect) = &step.effect else {
-            let reason = format!("{why}, and it has no effect by which to tell how it ended");
-            return StepEnd { dead: true, ..StepEnd::interrupted(reason) };
-        };
+        let Some(effect) = &step.effect else { return self.judge_by_product(reach, step, why).await };
         let seen = self.await_truth(reach, effect, Duration::ZERO).await;
         let mut end = if seen.truth.is_true() {
             StepEnd::of(StepResult::Done, Some(format!("{why}, but its effect holds")))
@@ -280,6 +278,21 @@ impl Work<'_> {
         };
         (end.effect, end.lost, end.dead) = (Some(seen.truth), seen.lost, !seen.lost);
         end
+    }
+
+    /// A step without an effect of its own: where its product is gone, it has done what it is for. What
+    /// the host's state is depends on the steps after it and on the verification at its end all the same.
+    async fn judge_by_product<R: Reach>(&self, reach: &mut R, step: &PlannedStep, why: &str) -> StepEnd {
+        let facts = match self.look(reach, &self.context.plan.questions).await {
+            Ok(facts) => facts,
+            Err(error) => return StepEnd::lost(format!("{why}, and the host cannot be asked: {}", error.reason)),
+        };
+        let found = self.findings(&facts);
+        if found.iter().any(|finding| finding.product == step.product && product_is_gone(finding)) {
+            return StepEnd::of(StepResult::Done, Some(format!("{why}, but its product is gone")));
+        }
+        let reason = format!("{why}, and its product is not gone: how it ended is not known");
+        StepEnd { dead: true, ..StepEnd::interrupted(reason) }
     }
 
     async fn judge_status<R: Reach>(
