@@ -285,7 +285,9 @@ impl Work<'_> {
     async fn judge_by_product<R: Reach>(&self, reach: &mut R, step: &PlannedStep, why: &str) -> StepEnd {
         let facts = match self.look(reach, &self.context.plan.questions).await {
             Ok(facts) => facts,
-            Err(error) => return StepEnd::lost(format!("{why}, and the host cannot be asked: {}", error.reason)),
+            Err(error) => {
+                return StepEnd::lost(format!("{why}, and the host cannot be asked: {}", error.reason));
+            }
         };
         let found = self.findings(&facts);
         if found.iter().any(|finding| finding.product == step.product && product_is_gone(finding)) {
