@@ -28,14 +28,14 @@ products:
     residue:
       any:
         - package: { name: kesl, state: config-files }
-        - path: /var/opt/kaspersky/kesl
-        - path: /var/log/kaspersky/kesl
+        - path: /var/opt/kaspersky/kesl-data
+        - path: /var/log/kaspersky/kesl-log
     remove:
       - run: { command: /usr/lib/lab/log begin one; sleep 0.25; /usr/lib/lab/log end one }
       - remove_package: { names: kesl, purge: true }
       - run: { command: /usr/lib/lab/log begin two; sleep 0.25; /usr/lib/lab/log end two }
-      - remove_path: /var/opt/kaspersky/kesl
-      - remove_path: /var/log/kaspersky/kesl
+      - remove_path: /var/opt/kaspersky/kesl-data
+      - remove_path: /var/log/kaspersky/kesl-log
     settle: 5s
 waves: [{ name: all, hosts: all, parallel: 6, max_failures: 0 }]
 ";
@@ -50,12 +50,13 @@ const COMMANDS: [&str; 10] = [
     "systemctl disable kesl.service",
     "begin two",
     "end two",
-    "rm -rf --one-file-system /var/opt/kaspersky/kesl",
-    "rm -rf --one-file-system /var/log/kaspersky/kesl",
+    "rm -rf --one-file-system -- ./kesl-data",
+    "rm -rf --one-file-system -- ./kesl-log",
 ];
 
 /// What differs on a host that had the package for a while.
-const OF_PACKAGES: [&str; 7] = [
+const OF_PACKAGES: [&str; 8] = [
+    "/var/lib/lab/",
     "/var/lib/dpkg",
     "/var/log/",
     "/opt/",
@@ -146,7 +147,11 @@ impl Trial {
                 scope.spawn(move || {
                     for host in hosts {
                         host.install(package);
-                        host.exec_root("echo 0.3 >/var/lib/lab/slow-kesl; : >/var/lib/lab/log").success();
+                        host.exec_root(
+                            "mkdir -p /var/opt/kaspersky/kesl-data /var/log/kaspersky/kesl-log; \
+                             echo 0.3 >/var/lib/lab/slow-kesl; : >/var/lib/lab/log",
+                        )
+                        .success();
                     }
                 });
             }

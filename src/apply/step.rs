@@ -156,10 +156,10 @@ impl Work<'_> {
         Ok(end)
     }
 
-    /// Where a step is tried again after a failure, or the host's work is taken up in its middle, its
-    /// effect may hold by now: then it is not run.
+    /// Where what failed is tried again, its effect may hold by now, since somebody mended it: then it is
+    /// not run.
     async fn already_so<R: Reach>(&self, reach: &mut R, step: &PlannedStep) -> Option<StepEnd> {
-        let effect = step.effect.as_ref().filter(|_| self.past.was_begun())?;
+        let effect = step.effect.as_ref().filter(|_| self.past.retry)?;
         let seen = self.await_truth(reach, effect, Duration::ZERO).await;
         (seen.truth.is_true() && !seen.lost)
             .then(|| StepEnd { effect: Some(seen.truth), ..StepEnd::of(StepResult::AlreadySo, None) })

@@ -109,7 +109,7 @@ recorded() {
   } >"/usr/bin/$1"
   chmod 755 "/usr/bin/$1"
 }
-recorded rm '*/kaspersky/*'
+recorded rm '*"-- ./kesl-"*'
 
 # One package manager, with a database of its own.
 if [ "$manager" = dpkg ]; then
