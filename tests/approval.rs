@@ -10,7 +10,7 @@ use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, Signature, 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use uproot::plan::approval::{self, AllowedSigners};
+use uproot::plan::approval::{self, AllowedSigners, PlanSignature};
 
 /// The kinds of keys that ssh-keygen makes without a device, with their sizes.
 const KINDS: [(&str, &str); 7] = [
@@ -252,6 +252,46 @@ fn a_signature_is_written_as_ssh_keygen_writes_it() {
         assert!(said.stdout.ends_with(": plan.json.sig\n"), "{said}");
         assert_eq!(place.text("plan.json.sig"), place.text("expected"), "{kind}");
         std::fs::remove_file(place.path("plan.json.sig")).unwrap();
+    }
+}
+
+#[test]
+fn numbers_that_happen_to_be_short_are_read_and_written() {
+    let place = Place::new();
+    // One key in 256 has such a number itself: another test's.
+    let made = |number: u32| {
+        let name = format!("key{number}");
+        place.new_key(&name, "ecdsa", "256", "");
+        PrivateKey::from_openssh(place.text(&name)).ok().map(|key| (name, key))
+    };
+    let (name, key) = (0..).find_map(made).unwrap();
+    place.list(&format!("alice {}", place.text(&format!("{name}.pub"))));
+    let signers = AllowedSigners::read(&place.path("signers")).unwrap();
+    // One in 128 signatures has a number that is a byte shorter than usual.
+    let (mut ours, mut theirs) = (0, 0);
+    for number in 0.. {
+        if ours >= 3 && theirs >= 1 {
+            break;
+        }
+        assert!(number < 5000, "no short one among {number}: {ours} {theirs}");
+        let bytes = format!("plan {number}\n").into_bytes();
+        let signed = key.sign("uproot-plan", HashAlg::Sha512, &bytes).unwrap();
+        if signed.signature_bytes().len() < 72 {
+            place.write("plan.json", &bytes);
+            place.write("short.sig", signed.to_pem(LineEnding::LF).unwrap());
+            assert!(place.keygen_accepts("alice", "short.sig"));
+            assert_eq!(PlanSignature::parse(&place.read("short.sig")).unwrap().verify(&bytes), Ok(()));
+            ours += 1;
+        }
+        if theirs == 0 {
+            place.write("plan.json", &bytes);
+            place.sign(&name, "uproot-plan", "plan.json.sig");
+            let read = SshSig::from_pem(place.read("plan.json.sig")).unwrap();
+            theirs += usize::from(read.signature_bytes().len() < 72);
+            let found =
+                approval::check(&place.path("plan.json"), &bytes, &signers, Timestamp::now()).unwrap();
+            assert_eq!(found.persons, 1, "{found:?}");
+        }
     }
 }
 

@@ -310,7 +310,7 @@ fn a_host_records_what_is_run_on_it() {
         host.install_kesl("12.1.0-1543");
         assert!(host.records().is_empty(), "{:?}", host.records());
         host.exec_root(tool).success();
-        host.exec_root("rm -rf /var/opt/kaspersky/kesl").success();
+        host.exec_root("rm -rf -- ./kesl-data").success();
         let stop = "systemctl stop kesl.service";
         let all = [tool, "removing kesl", stop, "systemctl disable kesl.service", "rm "];
         assert_eq!(host.records().not_exactly_once(&all), [""; 0]);

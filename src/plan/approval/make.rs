@@ -34,6 +34,12 @@ pub fn sign_with_file(
     let text = read_key_file(file).map_err(wrong)?;
     match KeyForm::of(&text).map_err(wrong)? {
         KeyForm::Public => checked(sign_by_keygen(bytes, file)?, bytes),
+        // A number of the key that happens to be short is more than the reader here takes; OpenSSH's own
+        // takes it.
+        KeyForm::Unread(reason) => match sign_by_keygen(bytes, file) {
+            Ok(signature) => checked(signature, bytes),
+            Err(_) => Err(wrong(reason)),
+        },
         KeyForm::Private(key) if is_security_key(&key) => checked(sign_by_keygen(bytes, file)?, bytes),
         KeyForm::Private(key) => {
             let key = unlocked(*key, file, passphrase).map_err(wrong)?;
@@ -105,6 +111,8 @@ fn checked(signature: PlanSignature, bytes: &[u8]) -> Result<PlanSignature, Appr
 enum KeyForm {
     Public,
     Private(Box<PrivateKey>),
+    /// A private key that cannot be read here, for this reason.
+    Unread(String),
 }
 
 impl KeyForm {
@@ -112,9 +120,10 @@ impl KeyForm {
         let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
         if first == "-----BEGIN OPENSSH PRIVATE KEY-----" {
             let key = PrivateKey::from_openssh(text.trim_start());
-            return key
-                .map(|key| Self::Private(Box::new(key)))
-                .map_err(|error| format!("it is damaged: {error}"));
+            return Ok(match key {
+                Ok(key) => Self::Private(Box::new(key)),
+                Err(error) => Self::Unread(format!("it is damaged: {error}")),
+            });
         }
         if first.starts_with("-----BEGIN ") {
             return Err(
