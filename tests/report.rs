@@ -279,7 +279,7 @@ fn every_state() -> Script {
     script
 }
 
-fn options(width: usize) -> TableOptions {
+fn options(width: usize) -> TableOptions<'static> {
     TableOptions { width, ..TableOptions::default() }
 }
 
@@ -513,7 +513,7 @@ proptest! {
         script.start(&[&name]).begin(&name).found(&name, Phase::Before, &found).intent(&name, "kesl/1");
         script.outcome(&name, "kesl/1", StepResult::Failed, &tail);
         script.end(&name, HostState::Failed, &reason, None).finish(ExitCode::CannotVouch);
-        let text = table(&script.report(), &TableOptions { width, color: false, verbose });
+        let text = table(&script.report(), &TableOptions { verbose, ..options(width) });
         for line in text.lines() {
             let columns: usize = line.chars().map(|c| c.to_string().width()).sum();
             prop_assert!(columns <= width, "{columns} > {width}: {line:?}");

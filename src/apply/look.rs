@@ -4,10 +4,13 @@ use super::Access;
 use crate::detect::{ProductRules, findings};
 use crate::facts::{Facts, Questions, document};
 use crate::model::event::Phase;
-use crate::model::{Cancel, Event, EventSink, Finding, HostState, SinkError};
+use crate::model::{
+    BootIdentity, Cancel, Event, EventSink, Finding, HostState, MachineIdentity, SinkError,
+};
 use crate::plan::PlannedConnection;
 use crate::transport::{TransportError, TransportErrorKind, pool};
 use crate::verify::{Verdict, observed};
+use std::collections::BTreeMap;
 
 /// A host that is looked at.
 pub struct Surveyed<'a> {
@@ -55,9 +58,39 @@ pub struct Survey<'a> {
     pub cancel: &'a Cancel,
     /// Whether facts are kept in the outcome (a plan needs them).
     pub keep_facts: bool,
+    /// Hosts from which products were removed and which need a reboot yet.
+    pub pending: &'a BTreeMap<String, RebootPending>,
     /// The command that would look again at a host with an option more, for remedies:
     /// `uproot identify -i hosts.yml --limit HOST OPTION`.
     pub again: &'a (dyn Fn(&str, &str) -> String + Sync),
+}
+
+/// A host that an earlier run left with a reboot to come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RebootPending {
+    /// That run's id.
+    pub run: String,
+    /// Which machine it was.
+    pub identity: MachineIdentity,
+    /// In which boot it was left.
+    pub boot: BootIdentity,
+}
+
+/// A clean host for which an earlier run asked for a reboot is only clean once that has happened.
+fn after_reboot(verdict: Verdict, pending: Option<&RebootPending>, facts: &Facts) -> Verdict {
+    let Some(pending) = pending.filter(|_| verdict.state == HostState::Clean) else { return verdict };
+    let run = &pending.run;
+    if !pending.identity.disagreements(&facts.identity).is_empty() {
+        return verdict;
+    }
+    let reason = match (&pending.boot.boot_id, &facts.boot.boot_id) {
+        (Some(before), Some(now)) if before != now => {
+            return Verdict { reason: format!("removed by run {run}, and rebooted since"), ..verdict };
+        }
+        (Some(_), Some(_)) => format!("removed by run {run}, which asked for a reboot that has not happened yet"),
+        _ => format!("removed by run {run}, which asked for a reboot; whether that happened cannot be read"),
+    };
+    Verdict { state: HostState::RemovedRebootPending, reason, remedy: None }
 }
 
 /// Looks at every host and records what was found.
@@ -88,7 +121,8 @@ fn survey_host(survey: &Survey<'_>, host: &Surveyed<'_>) -> Result<SurveyOutcome
     match looked {
         Ok(facts) => {
             let found = findings(survey.products.iter().copied(), &facts);
-            let verdict = with_command(observed(&found, &facts), &facts, &|option| {
+            let seen = after_reboot(observed(&found, &facts), survey.pending.get(host.name), &facts);
+            let verdict = with_command(seen, &facts, &|option| {
                 Some((survey.again)(host.name, option))
             });
             record_look(sink, Phase::Before, &facts, &found)?;
@@ -182,4 +216,29 @@ pub(super) fn record_look(
     };
     sink.record(host, event)?;
     sink.record(host, Event::Findings { phase, findings: found.to_vec() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::testing::clean_host;
+
+    #[test]
+    fn a_removal_is_clean_only_after_the_reboot_that_it_asked_for() {
+        let boot = |id: Option<&str>| BootIdentity { boot_id: id.map(Into::into), init_start: None };
+        let machine = |id: &str| MachineIdentity { machine_id: Some(id.into()), ..Default::default() };
+        let state = |seen: HostState, machine_now: &str, before: Option<&str>, now: Option<&str>| {
+            let pending = RebootPending { run: "r".into(), identity: machine("m"), boot: boot(before) };
+            let facts = Facts { identity: machine(machine_now), boot: boot(now), ..clean_host() };
+            let verdict = Verdict { state: seen, reason: String::new(), remedy: None };
+            after_reboot(verdict, Some(&pending), &facts).state
+        };
+        use HostState::{Clean, Present, RemovedRebootPending};
+        assert_eq!(state(Clean, "m", Some("1"), Some("1")), RemovedRebootPending);
+        assert_eq!(state(Clean, "m", Some("1"), Some("2")), Clean);
+        assert_eq!(state(Clean, "m", Some("1"), None), RemovedRebootPending);
+        assert_eq!(state(Clean, "m", None, Some("2")), RemovedRebootPending);
+        assert_eq!(state(Clean, "another", Some("1"), Some("1")), Clean);
+        assert_eq!(state(Present, "m", Some("1"), Some("1")), Present);
+    }
 }

@@ -164,7 +164,7 @@ pub trait Reach {
 }
 
 /// Drives a future whose every part blocks until it is ready.
-#[expect(dead_code, reason = "the work on hosts moves onto it")]
+
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());

@@ -1,13 +1,18 @@
 //! The shell round the wave machine: worker threads in, journal out.
 
-use super::host::{HostContext, work};
-use super::waves::{Action, Input, Now, Toll, WaveSpec, Waves};
+use super::clock::{steady, steady_now};
+use super::live::LiveHost;
+use super::reach::{LockOrder, block_on};
+use super::resume::Past;
+use super::waves::{Action, Input, Now, Toll, WavePast, WaveSpec, Waves};
+use super::work::{WorkContext, WorkLimits, work};
 use super::{Access, Stop};
 use crate::model::{Cancel, Event, EventSink, HostState, Redactor, SinkError};
 use crate::plan::{Plan, PlannedHost, PlannedWave};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Everything an apply needs.
 pub struct ApplyRequest<'a> {
@@ -25,6 +30,26 @@ pub struct ApplyRequest<'a> {
     pub cancel: &'a Cancel,
     /// Keeps secrets out of what is recorded.
     pub redactor: &'a Redactor,
+    /// As whom hosts are locked.
+    pub lock: LockOrder,
+    /// How long to wait for hosts that went away.
+    pub limits: WorkLimits,
+    /// What an earlier process of this run did; none: the run is new.
+    pub past: Option<&'a Past>,
+    /// The person at the terminal; none: nobody can be asked, and what would have to wait ends the run.
+    pub person: Option<&'a dyn Person>,
+    /// Is told what the waves wait for.
+    pub waiting: &'a (dyn Fn(&str) + Sync),
+}
+
+/// The person at the terminal.
+pub trait Person: Sync {
+    /// Whether the person lets this wave begin; none: the run is to stop instead of being answered.
+    fn approves(&self, wave: &str) -> Option<bool>;
+
+    /// Who that is: local user name and machine.
+    fn name(&self) -> String;
+
 }
 
 /// Why an apply could not go on.
@@ -40,23 +65,26 @@ pub enum ApplyError {
 
 /// More threads than this search each other's queues for work instead of working (measured).
 const MOST_THREADS: usize = 256;
+/// How often the machine is told that time passes.
+const TICK: Duration = Duration::from_millis(100);
 
-enum Message {
-    Ended { toll: Result<Toll, SinkError> },
+/// A host's work is over.
+struct Ended {
+    toll: Result<Toll, SinkError>,
 }
 
 /// Runs a plan's waves. Records everything but the run's start and end.
 ///
-/// Returns whether a gate stopped it.
+/// Returns why it was stopped before every host was worked on; none: it was not.
 ///
 /// # Errors
 /// When the journal cannot be written or no threads can be had.
-pub fn run(request: &ApplyRequest<'_>) -> Result<bool, ApplyError> {
+pub fn run(request: &ApplyRequest<'_>) -> Result<Option<String>, ApplyError> {
     let hosts: BTreeMap<&str, &PlannedHost> =
         request.plan.hosts.iter().map(|host| (host.name.as_str(), host)).collect();
     let specs: Vec<WaveSpec> = request.plan.waves.iter().map(|wave| spec(wave, request.parallel)).collect();
     record_unplanned(request)?;
-    let threads = specs.iter().map(|spec| spec.parallel).max().unwrap_or(1);
+    let threads = specs.iter().map(|spec| spec.parallel.min(spec.hosts.len())).max().unwrap_or(1).max(1);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .stack_size(1024 * 1024)
@@ -65,37 +93,42 @@ pub fn run(request: &ApplyRequest<'_>) -> Result<bool, ApplyError> {
         .map_err(|error| ApplyError::Threads(error.to_string()))?;
     let (sender, receiver) = channel();
     pool.in_place_scope(|scope| {
-        let mut shell =
-            Shell { request, specs: &specs, failed: None, begun: BTreeSet::new(), since: Instant::now() };
-        let mut machine = Waves::new(specs.clone(), Vec::new(), false);
-        let mut actions = machine.handle(Input::Begin, &shell.now());
+        let mut shell = Shell { request, specs: &specs, failed: None };
+        let past = request.past.map(|past| past.waves.clone());
+        let past = past.unwrap_or_else(|| specs.iter().map(|_| WavePast::default()).collect());
+        let mut machine = Waves::new(specs.clone(), past, request.person.is_some());
+        let mut actions = machine.handle(Input::Begin, &now());
         loop {
+            let mut answers = Vec::new();
             for action in actions {
                 match action {
                     Action::BeginHost { wave, host } => {
-                        let sender: Sender<Message> = sender.clone();
-                        shell.begun.insert(host.clone());
+                        let sender: Sender<Ended> = sender.clone();
                         let planned = hosts.get(host.as_str()).copied();
                         let wave = specs.get(wave).map_or("", |spec| spec.name.as_str());
                         scope.spawn(move |_| {
                             let toll = guarded_work(request, planned, wave);
                             // The receiver lives as long as the scope.
-                            let _ = sender.send(Message::Ended { toll });
+                            let _ = sender.send(Ended { toll });
                         });
                     }
                     Action::Finish { stopped } => {
-                        if let Some(reason) = &stopped {
-                            shell.skip_the_rest(reason);
-                        }
-                        let stopped = stopped.is_some();
                         return shell.failed.map_or(Ok(stopped), |error| Err(ApplyError::Journal(error)));
                     }
+                    Action::AskApproval { wave } => answers.push(shell.ask(wave)),
                     other => shell.record(other),
                 }
             }
-            actions = shell.next(&mut machine, &receiver);
+            actions = match answers.pop() {
+                Some(answer) => machine.handle(answer, &now()),
+                None => shell.next(&mut machine, &receiver),
+            };
         }
     })
+}
+
+fn now() -> Now {
+    Now { steady: steady(), wall: Timestamp::now() }
 }
 
 fn guarded_work(
@@ -104,21 +137,27 @@ fn guarded_work(
     wave: &str,
 ) -> Result<Toll, SinkError> {
     let Some(host) = host else { return Ok(Toll::Free) };
-    let ApplyRequest { plan, access, sink, stop, cancel, redactor, .. } = *request;
-    let context = HostContext { plan, access, sink, stop, cancel, redactor };
-    let attempt = std::panic::AssertUnwindSafe(|| work(&context, host, wave));
+    let ApplyRequest { plan, access, sink, stop, cancel, redactor, limits, .. } = *request;
+    let context = WorkContext { plan, sink, stop, redactor, lock: request.lock.clone(), limits };
+    let past = request.past.and_then(|past| past.hosts.get(&host.name));
+    let attempt = std::panic::AssertUnwindSafe(|| {
+        let mut reach = LiveHost::new(access, host, plan, cancel);
+        block_on(work(&context, &mut reach, host, wave, past)).map(|end| end.toll)
+    });
     std::panic::catch_unwind(attempt).unwrap_or_else(|_| {
         let ended = Event::HostEnded {
             state: HostState::Interrupted,
             reason: "a defect of uproot ended the work on this host".to_owned(),
             remedy: None,
-            unfinished: false,
+            unfinished: true,
         };
         sink.record(Some(&host.name), ended).map(|()| Toll::Failure)
     })
 }
 
-fn spec(wave: &PlannedWave, parallel: usize) -> WaveSpec {
+/// A wave as the machine needs it.
+#[must_use]
+pub fn spec(wave: &PlannedWave, parallel: usize) -> WaveSpec {
     WaveSpec {
         name: wave.name.clone(),
         hosts: wave.hosts.clone(),
@@ -134,7 +173,9 @@ fn spec(wave: &PlannedWave, parallel: usize) -> WaveSpec {
 /// Hosts of the plan that are in no wave (another name of a machine that is) end as planned: skipped.
 fn record_unplanned(request: &ApplyRequest<'_>) -> Result<(), SinkError> {
     let in_wave: BTreeSet<&String> = request.plan.waves.iter().flat_map(|wave| &wave.hosts).collect();
-    for host in request.plan.hosts.iter().filter(|host| !in_wave.contains(&host.name)) {
+    let ended = |name: &String| request.past.is_some_and(|past| past.ended.contains_key(name));
+    let hosts = request.plan.hosts.iter();
+    for host in hosts.filter(|host| !in_wave.contains(&host.name) && !ended(&host.name)) {
         let ended = Event::HostEnded {
             state: HostState::Skipped,
             reason: host.reason.clone(),
@@ -150,51 +191,54 @@ struct Shell<'a> {
     request: &'a ApplyRequest<'a>,
     specs: &'a [WaveSpec],
     failed: Option<SinkError>,
-    begun: BTreeSet<String>,
-    since: Instant,
 }
 
 impl Shell<'_> {
-    fn now(&self) -> Now {
-        Now { steady: self.since.elapsed(), wall: jiff::Timestamp::now() }
-    }
-
-    /// Records the hosts that were not begun.
-    fn skip_the_rest(&mut self, reason: &str) {
-        for host in self.specs.iter().flat_map(|spec| &spec.hosts) {
-            if self.begun.contains(host) {
-                continue;
-            }
-            let reason = format!("not begun: {reason}");
-            let event =
-                Event::HostEnded { state: HostState::Skipped, reason, remedy: None, unfinished: false };
-            if let Err(error) = self.request.sink.record(Some(host), event) {
-                self.fail(error);
-            }
-        }
-    }
-
-    /// Waits for a host's end or a wish to stop.
-    fn next(&mut self, machine: &mut Waves, receiver: &Receiver<Message>) -> Vec<Action> {
+    /// Waits for a host's end, a wish to stop, or time to pass.
+    fn next(&mut self, machine: &mut Waves, receiver: &Receiver<Ended>) -> Vec<Action> {
         loop {
-            match receiver.recv_timeout(Duration::from_millis(100)) {
-                Ok(Message::Ended { toll }) => {
+            let actions = match receiver.recv_timeout(TICK) {
+                Ok(Ended { toll }) => {
                     let toll = toll.unwrap_or_else(|error| {
                         self.fail(error);
                         Toll::Failure
                     });
-                    return machine.handle(Input::HostEnded { toll }, &self.now());
+                    return machine.handle(Input::HostEnded { toll }, &now());
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    return machine
-                        .handle(Input::Drain { reason: "no worker is left".to_owned() }, &self.now());
-                }
-            }
-            let input = self.request.stop.reason().map_or(Input::Tick, |reason| Input::Drain { reason });
-            let actions = machine.handle(input, &self.now());
+                Err(RecvTimeoutError::Timeout) => machine.handle(Input::Tick, &now()),
+                Err(RecvTimeoutError::Disconnected) => Vec::new(),
+            };
             if !actions.is_empty() {
                 return actions;
+            }
+            if let Some(reason) = self.request.stop.reason() {
+                let actions = machine.handle(Input::Drain { reason }, &now());
+                if !actions.is_empty() {
+                    return actions;
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self, wave: usize) -> Input {
+        let (Some(person), Some(spec)) = (self.request.person, self.specs.get(wave)) else {
+            return Input::Approved { yes: false };
+        };
+        match person.approves(&spec.name) {
+            Some(true) => {
+                let approved = Event::WaveApproved { wave: spec.name.clone(), operator: person.name() };
+                match self.request.sink.record(None, approved) {
+                    Ok(()) => Input::Approved { yes: true },
+                    Err(error) => {
+                        self.fail(error);
+                        Input::Approved { yes: false }
+                    }
+                }
+            }
+            Some(false) => Input::Approved { yes: false },
+            None => {
+                let reason = self.request.stop.reason();
+                Input::Drain { reason: reason.unwrap_or_else(|| "nobody answered".to_owned()) }
             }
         }
     }
@@ -217,16 +261,18 @@ impl Shell<'_> {
                 }
             }
             Action::EndWave { wave, passed, failures, unreachable, reason } => {
-                Event::WaveEnded { wave: name(wave), passed, failures, unreachable, reason, clock: None }
+                let clock = Some(steady_now());
+                Event::WaveEnded { wave: name(wave), passed, failures, unreachable, reason, clock }
             }
             Action::StopHosts { reason } => {
                 self.request.stop.request(&reason);
                 return;
             }
-            Action::BeginHost { .. }
-            | Action::Finish { .. }
-            | Action::AskApproval { .. }
-            | Action::Wait { .. } => return,
+            Action::Wait { why, .. } => {
+                (self.request.waiting)(&why);
+                return;
+            }
+            Action::BeginHost { .. } | Action::Finish { .. } | Action::AskApproval { .. } => return,
         };
         if let Err(error) = self.request.sink.record(None, event) {
             self.fail(error);

@@ -1,35 +1,24 @@
-//! One step on one host: durable intent, run, outcome, effect.
+//! One step on one host: durable intent, begin, outcome, effect; and taking up one of which only the
+//! intent is known.
 
-use super::Access;
 use super::look::activity;
+use super::reach::{Reach, StepAnswer, StepOrder, Unreached};
+use super::reboot::is_going_down;
+use super::work::{Work, locked_by};
 use crate::detect::evaluate;
 use crate::facts::Questions;
+use crate::model::deliberate::{self, Defect};
 use crate::model::event::{OutputRef, StepResult};
-use crate::model::output::{escape_line, single_quoted};
-use crate::model::{BoundedOutput, Cancel, Event, EventSink, Redactor, SinkError, Truth};
-use crate::plan::{PlannedConnection, PlannedStep};
+use crate::model::output::escape_line;
+use crate::model::{BootIdentity, BoundedOutput, Event, SinkError, Truth};
+use crate::plan::PlannedStep;
 use crate::playbook::Rule;
-use crate::transport::{Answer, BecomeResult, Changing, Limits, StreamEnd, TransportError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Kept of each stream of a step, in bytes.
-const KEEP: usize = 1024 * 1024;
-/// Received of a step before its connection is cut as a flood, in bytes.
-const RECEIVE: u64 = 256 * 1024 * 1024;
 /// How much of a stream stands in the journal's record itself, in bytes.
 const TAIL: usize = 2 * 1024;
-
-/// What a step needs of the run.
-pub(super) struct StepContext<'a> {
-    pub host: &'a str,
-    pub access: &'a Access,
-    pub connection: &'a PlannedConnection,
-    pub sink: &'a dyn EventSink,
-    pub cancel: &'a Cancel,
-    pub redactor: &'a Redactor,
-    /// How long to wait for the effect of a step whose status was accepted.
-    pub settle: Duration,
-}
+/// A connection that breaks so many times in one step is not made again.
+const MOST_LOSSES: u32 = 20;
 
 /// How a step ended.
 #[derive(Debug, Clone)]
@@ -39,330 +28,410 @@ pub(super) struct StepEnd {
     pub effect: Option<Truth>,
     pub reason: Option<String>,
     pub reboot_needed: bool,
-    /// Whether the session can be used on: false after a lost, flooded or timed-out stream.
-    pub session_usable: bool,
+    /// Whether the host cannot be asked any more.
+    pub lost: bool,
+    /// Whether it is known that nothing of it runs any more, and not how it ended: a person may have it
+    /// tried again.
+    pub dead: bool,
     stdout: BoundedOutput,
     stderr: BoundedOutput,
 }
 
 impl StepEnd {
-    fn of(result: StepResult, reason: Option<String>) -> Self {
+    pub(super) fn of(result: StepResult, reason: Option<String>) -> Self {
         Self {
             result,
             status: None,
             effect: None,
             reason,
             reboot_needed: false,
-            session_usable: true,
+            lost: false,
+            dead: false,
             stdout: BoundedOutput::default(),
             stderr: BoundedOutput::default(),
         }
     }
+
+    pub(super) fn interrupted(reason: String) -> Self {
+        Self::of(StepResult::Interrupted, Some(reason))
+    }
+
+    pub(super) fn lost(reason: String) -> Self {
+        Self { lost: true, ..Self::interrupted(reason) }
+    }
+
+    fn with_output(self, stdout: BoundedOutput, stderr: BoundedOutput) -> Self {
+        Self { stdout, stderr, ..self }
+    }
 }
 
-/// Runs a step and records its intent and outcome.
-pub(super) fn run_step(
-    context: &StepContext<'_>,
-    session: &mut Changing,
-    step: &PlannedStep,
-) -> Result<StepEnd, SinkError> {
-    activity(context.sink, context.host, &format!("step {}: {}", step.id, step.summary));
-    let started = Instant::now();
-    // The instructions of a step with a condition are what to say where that is not true.
-    let end = if let Some(condition) = &step.condition {
-        await_condition(context, session, step, condition)
-    } else if let Some(instructions) = &step.instructions {
-        StepEnd::of(StepResult::Blocked, Some(format!("a person must act: {instructions}")))
-    } else {
+/// The name of an attempt's claim on the host.
+fn claim(step: &PlannedStep, attempt: u32) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '.' };
+    let name: String = step.id.chars().map(plain).collect();
+    if attempt <= 1 { name } else { format!("{name}.{attempt}") }
+}
+
+impl Work<'_> {
+    /// Runs a step and records its intent and outcome.
+    pub(super) async fn run_step<R: Reach>(
+        &mut self,
+        reach: &mut R,
+        step: &PlannedStep,
+    ) -> Result<StepEnd, SinkError> {
+        activity(self.context.sink, &self.host.name, &format!("step {}: {}", step.id, step.summary));
+        let began = reach.steady();
+        // The instructions of a step with a condition are what to say where that is not true.
+        let end = if let Some(condition) = &step.condition {
+            self.await_condition(reach, step, condition).await
+        } else if let Some(instructions) = &step.instructions {
+            StepEnd::of(StepResult::Blocked, Some(format!("a person must act: {instructions}")))
+        } else if let Some(end) = self.already_so(reach, step).await {
+            end
+        } else {
+            let attempt = self.past.step(&step.id).map_or(0, |past| past.attempts) + 1;
+            let boot = self.facts.as_ref().map(|facts| facts.boot.clone()).unwrap_or_default();
+            let early = deliberate::is_on(Defect::OutcomeBeforeIntent);
+            if !early {
+                self.record_intent(step, attempt, &boot)?;
+            }
+            let end = self.carry_out(reach, step, attempt, &boot, true).await;
+            if early {
+                self.record_intent(step, attempt, &boot)?;
+            }
+            end
+        };
+        self.conclude(reach, step, end, began)
+    }
+
+    /// Takes up a step of which an earlier process of the run left only the intent, or an outcome that
+    /// it could not tell.
+    pub(super) async fn take_up<R: Reach>(
+        &mut self,
+        reach: &mut R,
+        step: &PlannedStep,
+        may_begin: bool,
+    ) -> Result<StepEnd, SinkError> {
+        let (attempts, boot) =
+            self.past.step(&step.id).map(|past| (past.attempts, past.boot.clone())).unwrap_or_default();
+        let began = reach.steady();
+        activity(self.context.sink, &self.host.name, &format!("step {}: looking it up", step.id));
+        let end = if deliberate::is_on(Defect::ClaimIgnored) {
+            self.carry_out(reach, step, attempts + 100, &boot, may_begin).await
+        } else {
+            self.look_up(reach, step, attempts, &boot, may_begin).await
+        };
+        self.conclude(reach, step, end, began)
+    }
+
+    fn conclude<R: Reach>(
+        &self,
+        reach: &R,
+        step: &PlannedStep,
+        end: StepEnd,
+        began: Duration,
+    ) -> Result<StepEnd, SinkError> {
+        // A reason quotes the host, and goes into the host's own reason and onto the terminal.
+        let reason = end.reason.as_deref().map(|reason| self.context.redactor.redact_text(reason));
+        let end = StepEnd { reason, ..end };
+        self.record_outcome(step, &end, reach.steady().saturating_sub(began))?;
+        Ok(end)
+    }
+
+    /// Where a step is tried again after a failure, or the host's work is taken up in its middle, its
+    /// effect may hold by now: then it is not run.
+    async fn already_so<R: Reach>(&self, reach: &mut R, step: &PlannedStep) -> Option<StepEnd> {
+        let effect = step.effect.as_ref().filter(|_| self.past.was_begun())?;
+        let seen = self.await_truth(reach, effect, Duration::ZERO).await;
+        (seen.truth.is_true() && !seen.lost)
+            .then(|| StepEnd { effect: Some(seen.truth), ..StepEnd::of(StepResult::AlreadySo, None) })
+    }
+
+    /// Begins a step whose intent is recorded, and sees it to its end.
+    async fn carry_out<R: Reach>(
+        &mut self,
+        reach: &mut R,
+        step: &PlannedStep,
+        attempt: u32,
+        boot: &BootIdentity,
+        may_begin: bool,
+    ) -> StepEnd {
+        let claim = claim(step, attempt);
+        let order = StepOrder { step, claim: &claim, only_begin: step.kind == PlannedStep::REBOOT };
+        let answer = if may_begin { reach.begin(&order).await } else { reach.lookup(&order, false).await };
+        self.see_through(reach, &order, boot, answer).await
+    }
+
+    /// Asks the host what became of a step.
+    async fn look_up<R: Reach>(
+        &mut self,
+        reach: &mut R,
+        step: &PlannedStep,
+        attempt: u32,
+        boot: &BootIdentity,
+        may_begin: bool,
+    ) -> StepEnd {
+        let claim = claim(step, attempt.max(1));
+        let order = StepOrder { step, claim: &claim, only_begin: step.kind == PlannedStep::REBOOT };
+        // Without this run's records a missing claim says nothing.
+        let answer = match reach.lookup(&order, may_begin && self.known).await {
+            StepAnswer::NotBegun(_) if !self.known => StepAnswer::Forgotten,
+            StepAnswer::NotBegun(_) if may_begin => reach.begin(&order).await,
+            answer => answer,
+        };
+        self.see_through(reach, &order, boot, answer).await
+    }
+
+    /// From the first answer to the end: makes lost connections again and asks until the host tells.
+    async fn see_through<R: Reach>(
+        &mut self,
+        reach: &mut R,
+        order: &StepOrder<'_>,
+        boot: &BootIdentity,
+        mut answer: StepAnswer,
+    ) -> StepEnd {
+        if order.only_begin && is_going_down(&answer) {
+            return self.await_new_boot(reach, boot, answer).await;
+        }
+        let mut losses = 0;
+        while let StepAnswer::Lost(lost) = answer {
+            if deliberate::is_on(Defect::LostTakenForDone) {
+                return StepEnd::of(StepResult::Done, None);
+            }
+            losses += 1;
+            if losses > MOST_LOSSES {
+                return StepEnd::lost(format!("the connection broke {losses} times: {}", lost.reason));
+            }
+            if let Err(error) = self.regain_same(reach, lost).await {
+                let why = if error.cancelled { "the run was cancelled while it ran" } else { "the host was lost" };
+                return StepEnd::lost(format!("{why}, and how it ended is not known: {}", error.reason));
+            }
+            activity(self.context.sink, &self.host.name, &format!("step {}: looking it up", order.step.id));
+            let may_begin = self.context.stop.reason().is_none() && !reach.is_cancelled();
+            answer = match reach.lookup(order, may_begin).await {
+                StepAnswer::NotBegun(_) if may_begin => reach.begin(order).await,
+                answer => answer,
+            };
+        }
+        self.judge(reach, order.step, answer).await
+    }
+
+    /// Turns what the host answered into an outcome. A status counts only as the host's wrapper recorded
+    /// it, and even then the effect decides.
+    async fn judge<R: Reach>(&self, reach: &mut R, step: &PlannedStep, answer: StepAnswer) -> StepEnd {
+        match answer {
+            StepAnswer::Ended { status, stdout, stderr } => {
+                let end = self.judge_status(reach, step, status, &stdout, &stderr).await;
+                end.with_output(stdout, stderr)
+            }
+            StepAnswer::NotBegun(reason) => {
+                StepEnd::of(StepResult::Failed, Some(format!("nothing was run: {}", escape_line(&reason))))
+            }
+            StepAnswer::Running { reason, stdout, stderr } => {
+                let reason = format!("it did not end in time and still runs: {}", escape_line(&reason));
+                StepEnd::interrupted(reason).with_output(stdout, stderr)
+            }
+            StepAnswer::CutOff { by_reboot, stdout, stderr } => {
+                let why = if by_reboot { "it was cut off by a reboot" } else { "it was killed" };
+                self.judge_by_effect(reach, step, why).await.with_output(stdout, stderr)
+            }
+            StepAnswer::Forgotten => {
+                self.judge_by_effect(reach, step, "the host has no record of it any more").await
+            }
+            StepAnswer::LockLost(holder) => {
+                StepEnd::interrupted(format!("the host's lock was lost: {}", locked_by(&holder)))
+            }
+            StepAnswer::Lost(lost) => StepEnd::lost(lost.reason),
+        }
+    }
+
+    /// How a step ended that left no status: its effect tells, or nothing does.
+    async fn judge_by_effect<R: Reach>(&self, reach: &mut R, step: &PlannedStep, why: &str) -> StepEnd {
+        if deliberate::is_on(Defect::CutOffTakenForDone) {
+            return StepEnd::of(StepResult::Done, None);
+        }
+        let Some(effect) = &step.effect else {
+            let reason = format!("{why}, and it has no effect by which to tell how it ended");
+            return StepEnd { dead: true, ..StepEnd::interrupted(reason) };
+        };
+        let seen = self.await_truth(reach, effect, Duration::ZERO).await;
+        let mut end = if seen.truth.is_true() {
+            StepEnd::of(StepResult::Done, Some(format!("{why}, but its effect holds")))
+        } else {
+            StepEnd::interrupted(format!("{why}, and its effect does not hold: {}", seen.reason))
+        };
+        (end.effect, end.lost, end.dead) = (Some(seen.truth), seen.lost, !seen.lost);
+        end
+    }
+
+    async fn judge_status<R: Reach>(
+        &self,
+        reach: &mut R,
+        step: &PlannedStep,
+        status: i32,
+        stdout: &BoundedOutput,
+        stderr: &BoundedOutput,
+    ) -> StepEnd {
+        let mut end = StepEnd::of(StepResult::Done, None);
+        end.status = Some(status);
+        end.reboot_needed = step.reboot_codes.contains(&status);
+        let said = || last_line(stdout, stderr);
+        if refuses(step, stdout, stderr) {
+            end.result = StepResult::Blocked;
+            end.reason = Some(format!("the product refuses: {}", said()));
+        } else if !step.accept.contains(&status) && !end.reboot_needed {
+            end.result = StepResult::Failed;
+            end.reason = Some(format!("exit status {status}: {}", said()));
+        } else if let Some(effect) = step.effect.as_ref().filter(|_| !deliberate::is_on(Defect::SuccessByExitCode)) {
+            let settle = self.settle_of(step);
+            let Seen { truth, reason, lost } = self.await_truth(reach, effect, settle).await;
+            end.effect = Some(truth);
+            if lost {
+                let reason = format!("exit status {status}, but the host could not be asked after it: {reason}");
+                return StepEnd { result: StepResult::Interrupted, reason: Some(reason), lost, ..end };
+            }
+            if !truth.is_true() && !end.reboot_needed {
+                let why = if truth.is_unknown() {
+                    "whether it did what it should is not known"
+                } else {
+                    "it did not do what it should"
+                };
+                end.result = StepResult::Failed;
+                end.reason = Some(format!("exit status {status}, but {why}: {reason}"));
+            }
+        }
+        end
+    }
+
+    /// How long to wait for the effect of a step whose status was accepted.
+    fn settle_of(&self, step: &PlannedStep) -> Duration {
+        let product = self.context.plan.products.iter().find(|product| product.id == step.product);
+        Duration::from_secs(product.map_or(0, |product| product.settle))
+    }
+
+    async fn await_condition<R: Reach>(&self, reach: &mut R, step: &PlannedStep, condition: &Rule) -> StepEnd {
+        let waits = step.kind == "wait_for";
+        let limit = if waits { Duration::from_secs(step.timeout) } else { Duration::ZERO };
+        let Seen { truth, reason, lost } = self.await_truth(reach, condition, limit).await;
+        if lost {
+            let reason = format!("{}: the host could not be asked: {reason}", step.summary);
+            return StepEnd { lost, ..StepEnd::of(StepResult::NotRun, Some(reason)) };
+        }
+        if truth.is_true() {
+            return StepEnd { effect: Some(truth), ..StepEnd::of(StepResult::Done, None) };
+        }
+        let result = if waits { StepResult::Failed } else { StepResult::Blocked };
+        let reason = match &step.instructions {
+            Some(message) => format!("{message} ({}: {truth}; {reason})", step.summary),
+            None => format!("{}: {truth} ({reason})", step.summary),
+        };
+        StepEnd { effect: Some(truth), ..StepEnd::of(result, Some(reason)) }
+    }
+
+    /// Asks until a rule is true or the time is over. Asks at least once.
+    async fn await_truth<R: Reach>(&self, reach: &mut R, rule: &Rule, limit: Duration) -> Seen {
+        let questions = Questions::of_rules([rule]);
+        let began = reach.steady();
+        let mut delay = Duration::from_millis(500);
+        loop {
+            let facts = match self.look(reach, &questions).await {
+                Ok(facts) => facts,
+                Err(Unreached { reason, .. }) => return Seen { truth: Truth::Unknown, reason, lost: true },
+            };
+            let evaluation = evaluate(rule, &facts);
+            let leaves: Vec<String> = evaluation
+                .leaves
+                .iter()
+                .map(|leaf| match &leaf.reason {
+                    Some(reason) => format!("{} is {}: {reason}", leaf.check, leaf.truth),
+                    None => format!("{} is {}", leaf.check, leaf.truth),
+                })
+                .collect();
+            let truth = evaluation.truth;
+            let left = limit.saturating_sub(reach.steady().saturating_sub(began));
+            // Every look is an attempt with the password: one that is refused is not tried again.
+            let root_lost = facts.privilege.become_failed.is_some();
+            if truth.is_true() || root_lost || left.is_zero() || !reach.pause(delay.min(left)).await {
+                return Seen { truth, reason: leaves.join("; "), lost: false };
+            }
+            delay = (delay * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    fn record_intent(&self, step: &PlannedStep, attempt: u32, boot: &BootIdentity) -> Result<(), SinkError> {
         let intent = Event::StepIntent {
             step: step.id.clone(),
             product: step.product.clone(),
             summary: step.summary.clone(),
-            attempt: 1,
-            boot: crate::model::BootIdentity::default(),
+            attempt,
+            boot: boot.clone(),
         };
-        context.sink.record(Some(context.host), intent)?;
-        change(context, session, step)
-    };
-    // A reason quotes the host, and goes into the host's own reason and onto the terminal.
-    let reason = end.reason.as_deref().map(|reason| context.redactor.redact_text(reason));
-    let end = StepEnd { reason, ..end };
-    record_outcome(context, step, &end, started.elapsed())?;
-    Ok(end)
-}
+        self.context.sink.record(Some(&self.host.name), intent)
+    }
 
-/// Records a step that is not run.
-pub(super) fn record_not_run(
-    context: &StepContext<'_>,
-    step: &PlannedStep,
-    result: StepResult,
-    reason: Option<String>,
-) -> Result<(), SinkError> {
-    record_outcome(context, step, &StepEnd::of(result, reason), Duration::ZERO)
-}
+    /// Records a step that is not run.
+    pub(super) fn record_not_run(
+        &self,
+        step: &PlannedStep,
+        result: StepResult,
+        reason: Option<String>,
+    ) -> Result<(), SinkError> {
+        self.record_outcome(step, &StepEnd::of(result, reason), Duration::ZERO)
+    }
 
-fn change(context: &StepContext<'_>, session: &mut Changing, step: &PlannedStep) -> StepEnd {
-    let deadline = Instant::now() + Duration::from_secs(step.timeout);
-    let script = script_with_secrets(context, step);
-    let become_root =
-        if step.run_as == "root" { context.access.become_root(context.connection) } else { None };
-    loop {
-        let limits = Limits {
-            deadline: deadline.saturating_duration_since(Instant::now()),
-            idle: None,
-            keep: KEEP,
-            receive: RECEIVE,
+    fn record_outcome(&self, step: &PlannedStep, end: &StepEnd, took: Duration) -> Result<(), SinkError> {
+        let stdout = self.store(&end.stdout)?;
+        let stderr = self.store(&end.stderr)?;
+        let outcome = Event::StepOutcome {
+            step: step.id.clone(),
+            product: step.product.clone(),
+            summary: step.summary.clone(),
+            result: end.result,
+            status: end.status,
+            effect: end.effect,
+            reboot_needed: end.reboot_needed,
+            reason: end.reason.clone(),
+            millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            stdout,
+            stderr,
         };
-        let answer = match session.run(&script, become_root.as_ref(), limits, context.cancel) {
-            Ok(answer) => answer,
-            Err(error) => return not_begun(&error),
-        };
-        let status = if let StreamEnd::Complete { status } = answer.end { Some(status) } else { None };
-        let again = status.is_some_and(|status| step.retry_on.contains(&status));
-        if again && deadline.saturating_duration_since(Instant::now()) > RETRY_PAUSE {
-            activity(context.sink, context.host, &format!("step {}: waiting to try again", step.id));
-            if pause(RETRY_PAUSE, context.cancel) {
-                continue;
-            }
+        self.context.sink.record(Some(&self.host.name), outcome)
+    }
+
+    fn store(&self, output: &BoundedOutput) -> Result<OutputRef, SinkError> {
+        if output.total() == 0 {
+            return Ok(OutputRef::default());
         }
-        return judge(context, session, step, answer);
-    }
-}
-
-/// How long to wait before a step with `retry_on` is tried again.
-const RETRY_PAUSE: Duration = Duration::from_secs(5);
-
-/// The script was not sent: nothing can have been run.
-fn not_begun(error: &TransportError) -> StepEnd {
-    StepEnd {
-        session_usable: false,
-        ..StepEnd::of(StepResult::NotRun, Some(format!("the step was not begun: {}", error.message)))
-    }
-}
-
-fn script_with_secrets(context: &StepContext<'_>, step: &PlannedStep) -> String {
-    let assigned = |variable: &str, name: &str| {
-        let value = context.access.secrets.get(name).map_or("", |secret| secret.expose());
-        format!("{variable}={}\n", single_quoted(value))
-    };
-    let mut script = String::new();
-    for (variable, name) in &step.env {
-        script.push_str(&format!("export {}", assigned(variable, name)));
-    }
-    // Not exported: it is piped to the command, and no child needs it in its environment.
-    if let Some(name) = &step.stdin {
-        script.push_str(&assigned(PlannedStep::STDIN_VARIABLE, name));
-    }
-    script.push_str(&step.script);
-    script
-}
-
-/// Turns what the host answered into an outcome. A status counts only with its end marker, and even
-/// then the effect decides.
-fn judge(context: &StepContext<'_>, session: &mut Changing, step: &PlannedStep, answer: Answer) -> StepEnd {
-    let mut end = StepEnd::of(StepResult::Interrupted, None);
-    end.session_usable = matches!(answer.end, StreamEnd::Complete { .. });
-    if let BecomeResult::Failed { reason } = &answer.become_result {
-        end.result = StepResult::Failed;
-        end.session_usable = true;
-        end.reason = Some(format!("nothing was run: {reason}"));
-    } else {
-        match &answer.end {
-            StreamEnd::Complete { status } => {
-                judge_status(context, session, step, &answer, *status, &mut end)
-            }
-            StreamEnd::NoMarker { reason } => {
-                end.reason = Some(format!("the step was cut off, and how it ended is not known: {reason}"));
-            }
-            StreamEnd::TimedOut { reason } => {
-                end.reason = Some(format!("it did not end in time and may still be running: {reason}"));
-            }
-            StreamEnd::Flooded => end.reason = Some("it sent too much output, and was cut off".to_owned()),
-            StreamEnd::Lost { reason } => {
-                end.reason =
-                    Some(format!("the connection was lost, and how it ended is not known: {reason}"));
-            }
-            StreamEnd::Cancelled => end.reason = Some("the run was cancelled while it ran".to_owned()),
+        let bytes = self.context.redactor.redact(&output.bytes());
+        let blob = self.context.sink.store(&bytes)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let mut start = text.len().saturating_sub(TAIL);
+        while !text.is_char_boundary(start) {
+            start += 1;
         }
+        let tail = text.get(start..).unwrap_or_default().to_owned();
+        Ok(OutputRef { blob: Some(blob), total: output.total(), tail })
     }
-    end.stdout = answer.stdout;
-    end.stderr = answer.stderr;
-    end
-}
-
-fn judge_status(
-    context: &StepContext<'_>,
-    session: &mut Changing,
-    step: &PlannedStep,
-    answer: &Answer,
-    status: i32,
-    end: &mut StepEnd,
-) {
-    end.status = Some(status);
-    end.reboot_needed = step.reboot_codes.contains(&status);
-    if refuses(step, answer) {
-        end.result = StepResult::Blocked;
-        end.reason = Some(format!("the product refuses: {}", last_line(answer)));
-    } else if !step.accept.contains(&status) && !end.reboot_needed {
-        end.result = StepResult::Failed;
-        end.reason = Some(format!("exit status {status}: {}", last_line(answer)));
-    } else if let Some(effect) = &step.effect {
-        let Seen { truth, reason, lost } = await_truth(context, session, effect, context.settle);
-        end.effect = Some(truth);
-        if lost {
-            end.result = StepResult::Interrupted;
-            end.session_usable = false;
-            end.reason =
-                Some(format!("exit status {status}, but the host could not be asked after it: {reason}"));
-            return;
-        }
-        end.result = if truth.is_true() || end.reboot_needed { StepResult::Done } else { StepResult::Failed };
-        if end.result == StepResult::Failed {
-            let why = if truth.is_unknown() {
-                "whether it did what it should is not known"
-            } else {
-                "it did not do what it should"
-            };
-            end.reason = Some(format!("exit status {status}, but {why}: {reason}"));
-        }
-    } else {
-        end.result = StepResult::Done;
-    }
-}
-
-fn refuses(step: &PlannedStep, answer: &Answer) -> bool {
-    let Some(pattern) = &step.blocked_if else { return false };
-    // A pattern was checked when the playbook was read; one that does not compile matches nothing.
-    pattern
-        .compile()
-        .is_ok_and(|regex| regex.is_match(&answer.stdout.text()) || regex.is_match(&answer.stderr.text()))
-}
-
-fn last_line(answer: &Answer) -> String {
-    let text = [answer.stderr.text(), answer.stdout.text()]
-        .into_iter()
-        .find_map(|text| text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned));
-    let line: String = text.unwrap_or_else(|| "no output".to_owned()).chars().take(300).collect();
-    escape_line(line.trim())
-}
-
-fn await_condition(
-    context: &StepContext<'_>,
-    session: &mut Changing,
-    step: &PlannedStep,
-    condition: &Rule,
-) -> StepEnd {
-    let waits = step.kind == "wait_for";
-    let limit = if waits { Duration::from_secs(step.timeout) } else { Duration::ZERO };
-    let Seen { truth, reason, lost } = await_truth(context, session, condition, limit);
-    if lost {
-        let reason = format!("{}: the host could not be asked: {reason}", step.summary);
-        return StepEnd { session_usable: false, ..StepEnd::of(StepResult::Interrupted, Some(reason)) };
-    }
-    if truth.is_true() {
-        return StepEnd { effect: Some(truth), ..StepEnd::of(StepResult::Done, None) };
-    }
-    let result = if waits { StepResult::Failed } else { StepResult::Blocked };
-    let reason = match &step.instructions {
-        Some(message) => format!("{message} ({}: {truth}; {reason})", step.summary),
-        None => format!("{}: {truth} ({reason})", step.summary),
-    };
-    StepEnd { effect: Some(truth), ..StepEnd::of(result, Some(reason)) }
 }
 
 /// What came of asking for a rule.
 struct Seen {
     truth: Truth,
     reason: String,
-    /// Whether the host could not be asked at all: the connection is of no more use.
+    /// Whether the host could not be asked at all.
     lost: bool,
 }
 
-/// Asks until a rule is true or the time is over. Asks at least once.
-fn await_truth(context: &StepContext<'_>, session: &mut Changing, rule: &Rule, limit: Duration) -> Seen {
-    let questions = Questions::of_rules([rule]);
-    let deadline = Instant::now() + limit;
-    let mut delay = Duration::from_millis(500);
-    loop {
-        let looked = context.access.collect(
-            session.probing(),
-            context.host,
-            context.connection,
-            &questions,
-            context.cancel,
-        );
-        let (truth, reason, root_lost) = match looked {
-            Ok(facts) => {
-                let evaluation = evaluate(rule, &facts);
-                let leaves: Vec<String> = evaluation
-                    .leaves
-                    .iter()
-                    .map(|leaf| match &leaf.reason {
-                        Some(reason) => format!("{} is {}: {reason}", leaf.check, leaf.truth),
-                        None => format!("{} is {}", leaf.check, leaf.truth),
-                    })
-                    .collect();
-                (evaluation.truth, leaves.join("; "), facts.privilege.become_failed.is_some())
-            }
-            Err(error) => return Seen { truth: Truth::Unknown, reason: error.message, lost: true },
-        };
-        let left = deadline.saturating_duration_since(Instant::now());
-        // Every look is an attempt with the password: one that is refused is not tried again.
-        if truth.is_true() || root_lost || left.is_zero() || !pause(delay.min(left), context.cancel) {
-            return Seen { truth, reason, lost: false };
-        }
-        delay = (delay * 2).min(Duration::from_secs(5));
-    }
+fn refuses(step: &PlannedStep, stdout: &BoundedOutput, stderr: &BoundedOutput) -> bool {
+    let Some(pattern) = &step.blocked_if else { return false };
+    // A pattern was checked when the playbook was read; one that does not compile matches nothing.
+    pattern.compile().is_ok_and(|regex| regex.is_match(&stdout.text()) || regex.is_match(&stderr.text()))
 }
 
-/// Waits; false if the run was cancelled meanwhile.
-pub(super) fn pause(time: Duration, cancel: &Cancel) -> bool {
-    let deadline = Instant::now() + time;
-    while !cancel.is_cancelled() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return true;
-        }
-        std::thread::sleep(left.min(Duration::from_millis(100)));
-    }
-    false
-}
-
-fn record_outcome(
-    context: &StepContext<'_>,
-    step: &PlannedStep,
-    end: &StepEnd,
-    took: Duration,
-) -> Result<(), SinkError> {
-    let stdout = store(context, &end.stdout)?;
-    let stderr = store(context, &end.stderr)?;
-    let outcome = Event::StepOutcome {
-        step: step.id.clone(),
-        product: step.product.clone(),
-        summary: step.summary.clone(),
-        result: end.result,
-        status: end.status,
-        effect: end.effect,
-        reboot_needed: end.reboot_needed,
-        reason: end.reason.clone(),
-        millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-        stdout,
-        stderr,
-    };
-    context.sink.record(Some(context.host), outcome)
-}
-
-fn store(context: &StepContext<'_>, output: &BoundedOutput) -> Result<OutputRef, SinkError> {
-    if output.total() == 0 {
-        return Ok(OutputRef::default());
-    }
-    let bytes = context.redactor.redact(&output.bytes());
-    let blob = context.sink.store(&bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let mut start = text.len().saturating_sub(TAIL);
-    while !text.is_char_boundary(start) {
-        start += 1;
-    }
-    let tail = text.get(start..).unwrap_or_default().to_owned();
-    Ok(OutputRef { blob: Some(blob), total: output.total(), tail })
+fn last_line(stdout: &BoundedOutput, stderr: &BoundedOutput) -> String {
+    let text = [stderr.text(), stdout.text()]
+        .into_iter()
+        .find_map(|text| text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned));
+    let line: String = text.unwrap_or_else(|| "no output".to_owned()).chars().take(300).collect();
+    escape_line(line.trim())
 }

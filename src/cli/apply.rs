@@ -1,36 +1,51 @@
 //! `apply` and `run`: the verbs that change hosts.
 
-use super::args::{ApplyArguments, RunArguments, RunningArguments};
+use super::args::{ApplyArguments, ChangingArguments, RunArguments, RunningArguments};
 use super::error::CliError;
 use super::fleet::access;
-use super::output::print_bytes;
+use super::output::{print_bytes, write_report};
+use super::person::{Terminal, ask};
 use super::plan::{make, shown};
-use super::run_log::{RunLog, Start, entry};
+use super::resume;
+use super::run_log::{RunLog, Start, entry, operator};
 use super::secrets;
 use super::signals::Watch;
-use crate::apply::{self, Access, ApplyRequest, Stop};
+use crate::apply::{self, Access, ApplyRequest, LockOrder, Past, Person, Stop, WorkLimits};
 use crate::model::{Cancel, ExitCode, Redactor};
 use crate::plan::{self, Plan, PlannedConnection};
 use std::collections::BTreeMap;
-use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Runs `apply`.
 pub fn run(arguments: &ApplyArguments) -> Result<ExitCode, CliError> {
-    let (plan, bytes, digest) = plan::read(&arguments.plan)?;
+    let Some(file) = &arguments.plan else { return resume::run(arguments) };
+    let (plan, bytes, digest) = plan::read(file)?;
+    let access = access_of(&plan, &arguments.run)?;
+    if !arguments.yes {
+        ask_before_local(&plan)?;
+    }
+    let work = Work { plan: &plan, access: &access, run: &arguments.run, changing: &arguments.changing };
+    work.begin(&bytes, digest)
+}
+
+/// Everything that reaches the hosts of a plan; every secret is resolved.
+pub fn access_of(plan: &Plan, run: &RunningArguments) -> Result<Access, CliError> {
     let secrets = secrets::resolve(&plan.secrets)?;
     let known_hosts: Vec<PathBuf> = plan.known_hosts.iter().map(PathBuf::from).collect();
     let connections = plan.hosts.iter().map(|host| &host.connection);
-    let access = access(connections, secrets, &known_hosts, false, &arguments.run)?;
+    access(connections, secrets, &known_hosts, false, run)
+}
+
+/// Asks once more before this machine itself is changed.
+pub fn ask_before_local(plan: &Plan) -> Result<(), CliError> {
     let local = |host: &&plan::PlannedHost| {
         host.connection.kind == PlannedConnection::LOCAL && host.steps.iter().any(|step| !step.already_so)
     };
-    if let Some(host) = plan.hosts.iter().find(local)
-        && !arguments.yes
-    {
-        ask(&format!("The plan changes this machine itself (`{}`). Go on?", host.name))?;
+    match plan.hosts.iter().find(local) {
+        Some(host) => ask(&format!("The plan changes this machine itself (`{}`). Go on?", host.name)),
+        None => Ok(()),
     }
-    apply(&plan, &bytes, digest, &access, &arguments.run)
 }
 
 /// Runs `run`.
@@ -48,7 +63,7 @@ pub fn plan_and_apply(arguments: &RunArguments) -> Result<ExitCode, CliError> {
     let work: usize =
         made.plan.hosts.iter().filter(|host| host.steps.iter().any(|step| !step.already_so)).count();
     if made.exit == ExitCode::Interrupted || work == 0 {
-        super::output::write_report(&made.report, &connect.run.output)?;
+        write_report(&made.report, &connect.run.output)?;
         if work == 0 {
             eprintln!("there is nothing to remove by this plan");
         }
@@ -66,65 +81,90 @@ pub fn plan_and_apply(arguments: &RunArguments) -> Result<ExitCode, CliError> {
     let missing: BTreeMap<_, _> =
         missing.map(|(name, reference)| (name.clone(), reference.clone())).collect();
     access.secrets.extend(secrets::resolve(&missing)?);
-    apply(&made.plan, &bytes, digest, &access, &connect.run)
+    let work =
+        Work { plan: &made.plan, access: &access, run: &connect.run, changing: &arguments.changing };
+    work.begin(&bytes, digest)
 }
 
-fn apply(
-    plan: &Plan,
-    bytes: &[u8],
-    digest: String,
-    access: &Access,
-    run: &RunningArguments,
-) -> Result<ExitCode, CliError> {
-    let cancel = Cancel::new().map_err(CliError::System)?;
-    let stop = Stop::default();
-    let redactor = Redactor::new(access.secrets.values());
-    let hosts = plan.hosts.iter().map(|host| entry(&host.name, &host.connection, host.groups.clone()));
-    let start = Start {
-        verb: "apply",
-        playbook: plan.playbook_digest.clone(),
-        plan: Some((digest, bytes)),
-        options: BTreeMap::from([("parallel".to_owned(), run.parallel.to_string())]),
-        hosts: hosts.collect(),
-        redactor: redactor.clone(),
-    };
-    let log = RunLog::start(start, run)?;
-    let watch = Watch::start(stop.clone(), cancel.clone(), Some(log.progress()))?;
-    let parallel = usize::from(run.parallel);
-    let request = ApplyRequest {
-        plan,
-        access,
-        parallel,
-        sink: &log,
-        stop: &stop,
-        cancel: &cancel,
-        redactor: &redactor,
-    };
-    let stopped = apply::run(&request)?;
-    let gate = if watch.interrupted() {
-        ExitCode::Interrupted
-    } else if stopped {
-        ExitCode::Stopped
-    } else {
-        ExitCode::Success
-    };
-    log.finish_and_report(gate, "the run ended before this host was begun", &run.output)
+/// The work on a plan's hosts in this process.
+pub struct Work<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// How its hosts are reached.
+    pub access: &'a Access,
+    /// How the run goes.
+    pub run: &'a RunningArguments,
+    /// How hosts are treated.
+    pub changing: &'a ChangingArguments,
 }
 
-/// Asks a question to which only "yes" is yes.
-fn ask(question: &str) -> Result<(), CliError> {
-    if !std::io::stdin().is_terminal() {
-        return Err(CliError::Refused(format!(
-            "{question} There is no terminal to ask on: give `--yes` if that is what is wanted"
-        )));
+impl Work<'_> {
+    /// Begins a new run.
+    fn begin(&self, bytes: &[u8], digest: String) -> Result<ExitCode, CliError> {
+        let hosts = self.plan.hosts.iter();
+        let hosts = hosts.map(|host| entry(&host.name, &host.connection, host.groups.clone()));
+        let reboot = serde_json::to_value(self.plan.reboot).unwrap_or_default();
+        let mut options = BTreeMap::from([
+            ("parallel".to_owned(), self.run.parallel.to_string()),
+            ("reboot".to_owned(), reboot.as_str().unwrap_or_default().to_owned()),
+        ]);
+        if self.changing.break_lock {
+            options.insert("break-lock".to_owned(), "yes".to_owned());
+        }
+        let start = Start {
+            verb: "apply",
+            playbook: self.plan.playbook_digest.clone(),
+            plan: Some((digest, bytes)),
+            options,
+            hosts: hosts.collect(),
+            redactor: self.redactor(),
+        };
+        let log = RunLog::start(start, self.run)?;
+        self.go(log, None)
     }
-    eprint!("{question} [yes/no] ");
-    std::io::stderr().flush().map_err(CliError::Output)?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(CliError::System)?;
-    if answer.trim() == "yes" {
-        Ok(())
-    } else {
-        Err(CliError::Refused("not confirmed; nothing was changed".to_owned()))
+
+    /// Keeps the secrets out of whatever is kept.
+    pub fn redactor(&self) -> Redactor {
+        Redactor::new(self.access.secrets.values())
+    }
+
+    /// Works until the end, or until something stops it, and reports.
+    pub fn go(&self, log: RunLog, past: Option<&Past>) -> Result<ExitCode, CliError> {
+        let cancel = Cancel::new().map_err(CliError::System)?;
+        let stop = Stop::default();
+        let redactor = self.redactor();
+        let watch = Watch::start(stop.clone(), cancel.clone(), Some(log.progress()))?;
+        let terminal = Terminal::new(stop.clone(), log.progress());
+        let progress = log.progress();
+        let request = ApplyRequest {
+            plan: self.plan,
+            access: self.access,
+            parallel: usize::from(self.run.parallel),
+            sink: &log,
+            stop: &stop,
+            cancel: &cancel,
+            redactor: &redactor,
+            lock: LockOrder {
+                run: log.run_id(),
+                owner: operator(),
+                break_lock: self.changing.break_lock,
+            },
+            limits: WorkLimits {
+                reconnect: Duration::from_secs(self.changing.reconnect_timeout),
+                reboot: Duration::from_secs(self.changing.reboot_timeout),
+            },
+            past,
+            person: terminal.as_ref().map(|terminal| terminal as &dyn Person),
+            waiting: &|what| progress.suspend(|| eprintln!("{what}")),
+        };
+        let stopped = apply::run(&request).map_err(|error| log.cannot_go_on(error))?;
+        let gate = match (&stopped, watch.interrupted()) {
+            (_, true) => ExitCode::Interrupted,
+            (Some(_), false) => ExitCode::Stopped,
+            (None, false) => ExitCode::Success,
+        };
+        let (report, exit) = log.finish_apply(gate, stopped, self.plan)?;
+        write_report(&report, &self.run.output)?;
+        Ok(exit)
     }
 }

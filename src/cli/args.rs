@@ -226,11 +226,41 @@ pub enum PlanVerb {
     },
 }
 
+/// How hosts that are changed are treated.
+#[derive(Debug, Args)]
+pub struct ChangingArguments {
+    /// Take over a host's lock that another run holds; the journal says so
+    #[arg(long, help_heading = "Changing")]
+    pub break_lock: bool,
+    /// Seconds to try to reach a host again that was lost in its work
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86400), help_heading = "Changing")]
+    pub reconnect_timeout: u64,
+    /// Seconds to wait for a rebooted host to come back
+    #[arg(long, value_name = "SECONDS", default_value_t = 1200, value_parser = clap::value_parser!(u64).range(1..=86400), help_heading = "Changing")]
+    pub reboot_timeout: u64,
+}
+
 /// `apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArguments {
     /// The plan file
-    pub plan: PathBuf,
+    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    pub plan: Option<PathBuf>,
+    /// Go on with a run that was stopped or died: its id, the beginning of it, its directory, or `last`
+    #[arg(long, value_name = "RUN", help_heading = "Resuming")]
+    pub resume: Option<String>,
+    /// Approve this wave, which asks for it; may be given several times
+    #[arg(long, value_name = "NAME", requires = "resume", help_heading = "Resuming")]
+    pub approve_wave: Vec<String>,
+    /// Go on although a failure budget is spent; it counts anew from here
+    #[arg(long, requires = "resume", help_heading = "Resuming")]
+    pub continue_after_failures: bool,
+    /// Work again on hosts that did not end well
+    #[arg(long, requires = "resume", help_heading = "Resuming")]
+    pub retry_failed: bool,
+    #[command(flatten)]
+    /// How hosts are treated.
+    pub changing: ChangingArguments,
     #[command(flatten)]
     /// How the run goes.
     pub run: RunningArguments,
@@ -251,6 +281,9 @@ pub struct RunArguments {
     /// Change this machine itself when no inventory is given
     #[arg(long)]
     pub local: bool,
+    #[command(flatten)]
+    /// How hosts are treated.
+    pub changing: ChangingArguments,
 }
 
 /// `report`.

@@ -49,9 +49,14 @@ pub enum CliError {
     /// Keys or known hosts of this machine.
     #[error("{}", .0.message)]
     Local(TransportError),
-    /// An apply that could not go on.
-    #[error(transparent)]
-    Apply(#[from] ApplyError),
+    /// An apply that could not go on: what was begun is in its journal.
+    #[error("{error}: no further step was begun after that")]
+    CutShort {
+        /// Why.
+        error: ApplyError,
+        /// The command that goes on.
+        again: String,
+    },
     /// This machine gives no pipe or no signal handler.
     #[error("cannot set up the run: {0}")]
     System(std::io::Error),
@@ -79,7 +84,7 @@ impl CliError {
             | Self::Journal(_)
             | Self::Sink(_)
             | Self::Report(_)
-            | Self::Apply(_)
+            | Self::CutShort { .. }
             | Self::System(_) => ExitCode::CannotVouch,
         }
     }
@@ -89,6 +94,10 @@ impl CliError {
         let text = match self {
             Self::Diagnostics(diagnostics) => diagnostics.to_string(),
             Self::Input { message, help } => format!("error: {message}\nhelp: {help}\n"),
+            Self::CutShort { again, .. } => format!(
+                "error: {}\nhelp: mend that (make room on the disk), then go on with `{again}`\n",
+                crate::model::output::escape_block(&self.to_string())
+            ),
             Self::Local(error) => match &error.remedy {
                 Some(remedy) => format!("error: {}\nhelp: {remedy}\n", error.message),
                 None => format!("error: {}\n", error.message),

@@ -4,6 +4,7 @@ use super::args::IdentifyArguments;
 use super::error::CliError;
 use super::fleet::{Fleet, again, print_warnings};
 use super::output::write_report;
+use super::pending;
 use super::run_log::{RunLog, Start, entry, operator};
 use super::signals::Watch;
 use crate::apply::{Access, Stop, Survey, SurveyOutcome, Surveyed, survey};
@@ -94,6 +95,10 @@ impl Look<'_> {
         // Looking needs no plan's file name, so the remedy of a plan is to identify.
         let verb = if self.verb == "plan" { "identify" } else { self.verb };
         let again = |host: &str, option: &str| again(verb, arguments, host, option) + &self.playbook_option();
+        let pending = match self.verb {
+            "verify" => pending::hosts(arguments.run.runs.as_deref()),
+            _ => BTreeMap::new(),
+        };
         let outcomes = survey(
             &Survey {
                 access: self.access,
@@ -103,6 +108,7 @@ impl Look<'_> {
                 sink: &log,
                 cancel: &cancel,
                 keep_facts,
+                pending: &pending,
                 again: &again,
             },
             &hosts,

@@ -13,7 +13,8 @@ pub fn write_report(report: &Report, options: &OutputArguments) -> Result<(), Cl
         Format::Json => json(report),
         Format::Table => {
             let color = to_terminal && wants_color();
-            table(report, &TableOptions { width: width(to_terminal), color, verbose: options.verbose > 0 })
+            let verbose = options.verbose > 0;
+            table(report, &TableOptions { width: width(to_terminal), color, verbose, run: None })
         }
     };
     write_result(&text, options.output.as_deref())

@@ -3,10 +3,12 @@
 use super::args::{OutputArguments, RunningArguments};
 use super::error::CliError;
 use super::output::{refuse_unwritable, wants_color, write_report};
+use crate::apply::{ApplyError, is_retried};
 use crate::journal::{self, Writer};
 use crate::model::event::HostEntry;
 use crate::model::{Event, EventSink, ExitCode, HostState, Redactor, SinkError};
-use crate::plan::PlannedConnection;
+use crate::plan::{Plan, PlannedConnection};
+use crate::playbook::RebootPolicy;
 use crate::progress::{Mode, Progress, Sinks};
 use crate::report::Report;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,11 +37,46 @@ pub struct RunLog {
     journal: Arc<Writer>,
     sinks: Sinks,
     hosts: BTreeSet<String>,
-    ended: Mutex<BTreeMap<String, HostState>>,
+    ended: Mutex<BTreeMap<String, Ended>>,
     quiet: bool,
 }
 
+/// How a host ended.
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    state: HostState,
+    unfinished: bool,
+}
+
 impl RunLog {
+    /// Goes on with a run whose journal was opened. `ended`: the hosts whose ends stand.
+    pub fn resume(
+        journal: Writer,
+        hosts: &[HostEntry],
+        ended: &BTreeMap<String, HostState>,
+        resumed: Event,
+        output: &OutputArguments,
+    ) -> Result<Self, CliError> {
+        let log = Self::over(journal, hosts, output);
+        let ended = ended.iter().map(|(host, state)| {
+            (host.clone(), Ended { state: *state, unfinished: false })
+        });
+        log.ended.lock().unwrap_or_else(PoisonError::into_inner).extend(ended);
+        log.record(None, resumed)?;
+        Ok(log)
+    }
+
+    fn over(journal: Writer, hosts: &[HostEntry], output: &OutputArguments) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let mode = Mode::detect(terminal, output.quiet);
+        let progress = Progress::new(mode, output.verbose, terminal && wants_color(), hosts.len());
+        let journal = Arc::new(journal);
+        let sink: Arc<dyn EventSink> = journal.clone();
+        let sinks = Sinks { journal: sink, progress: Arc::new(progress) };
+        let hosts = hosts.iter().map(|host| host.name.clone()).collect();
+        Self { journal, sinks, hosts, ended: Mutex::default(), quiet: output.quiet }
+    }
+
     /// Makes the run's directory and writes the first record.
     pub fn start(start: Start<'_>, run: &RunningArguments) -> Result<Self, CliError> {
         refuse_unwritable(run.output.output.as_deref(), "-o")?;
@@ -49,14 +86,7 @@ impl RunLog {
         if let Some((_, bytes)) = &start.plan {
             journal.save_plan(bytes)?;
         }
-        let terminal = std::io::stderr().is_terminal();
-        let mode = Mode::detect(terminal, run.output.quiet);
-        let progress = Progress::new(mode, run.output.verbose, terminal && wants_color(), start.hosts.len());
-        let journal = Arc::new(journal);
-        let sink: Arc<dyn EventSink> = journal.clone();
-        let sinks = Sinks { journal: sink, progress: Arc::new(progress) };
-        let hosts = start.hosts.iter().map(|host| host.name.clone()).collect();
-        let log = Self { journal, sinks, hosts, ended: Mutex::default(), quiet: run.output.quiet };
+        let log = Self::over(journal, &start.hosts, &run.output);
         let started = Event::RunStarted {
             run: id,
             verb: start.verb.to_owned(),
@@ -69,6 +99,18 @@ impl RunLog {
         };
         log.record(None, started)?;
         Ok(log)
+    }
+
+    /// The run's id.
+    pub fn run_id(&self) -> String {
+        self.journal.run_id().to_owned()
+    }
+
+    /// Why an apply ended in the middle, with what is to be done about it.
+    pub fn cannot_go_on(&self, error: ApplyError) -> CliError {
+        self.sinks.progress.finish();
+        let again = format!("uproot apply --resume {}", self.run_id());
+        CliError::CutShort { error, again }
     }
 
     /// The run's directory.
@@ -95,12 +137,39 @@ impl RunLog {
             self.record(Some(host), event)?;
         }
         let ended = std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut summary = BTreeMap::new();
-        for state in ended.values() {
-            *summary.entry(*state).or_insert(0) += 1;
-        }
-        let exit = ExitCode::of_states(ended.into_values()).worst(gate);
-        self.record(None, Event::RunEnded { summary, exit })?;
+        let exit = ExitCode::of_states(ended.values().map(|ended| ended.state)).worst(gate);
+        self.record(None, Event::RunEnded { summary: counted(&ended), exit })?;
+        self.close(exit)
+    }
+
+    /// Ends an apply: for good where nothing is left that a resumed run could do, else so that it can be
+    /// resumed. `stopped`: why it was stopped before every host was worked on.
+    pub fn finish_apply(
+        self,
+        gate: ExitCode,
+        stopped: Option<String>,
+        plan: &Plan,
+    ) -> Result<(Report, ExitCode), CliError> {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let pending_is_ok = plan.reboot == RebootPolicy::PendingIsOk;
+        let end = |host: &String| ended.get(host).map_or(HostState::Skipped, |ended| ended.state);
+        let exit = ExitCode::of_states_under(self.hosts.iter().map(end), pending_is_ok).worst(gate);
+        let work = plan.hosts.iter().filter(|host| !host.steps.is_empty()).filter_map(|host| ended.get(&host.name));
+        let left = work.filter(|ended| ended.unfinished || is_retried(ended.state)).count();
+        let last = match stopped {
+            Some(reason) => Event::RunStopped { reason, exit },
+            None if left > 0 => {
+                let hosts = if left == 1 { "1 host".to_owned() } else { format!("{left} hosts") };
+                let reason = format!("every host was worked on, and {hosts} did not end well");
+                Event::RunStopped { reason, exit }
+            }
+            None => Event::RunEnded { summary: counted(&ended), exit },
+        };
+        self.record(None, last)?;
+        self.close(exit)
+    }
+
+    fn close(self, exit: ExitCode) -> Result<(Report, ExitCode), CliError> {
         self.sinks.progress.finish();
         let dir = self.dir();
         drop(self.sinks);
@@ -130,11 +199,20 @@ impl RunLog {
 
 impl EventSink for RunLog {
     fn record(&self, host: Option<&str>, event: Event) -> Result<(), SinkError> {
-        let state = if let Event::HostEnded { state, .. } = &event { Some(*state) } else { None };
+        let end = match &event {
+            Event::HostEnded { state, unfinished, .. } => {
+                Some(Some(Ended { state: *state, unfinished: *unfinished }))
+            }
+            Event::HostStarted { .. } => Some(None),
+            _ => None,
+        };
         self.sinks.record(host, event)?;
-        if let (Some(host), Some(state)) = (host, state) {
+        if let (Some(host), Some(end)) = (host, end) {
             let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-            ended.insert(host.to_owned(), state);
+            match end {
+                Some(end) => ended.insert(host.to_owned(), end),
+                None => ended.remove(host),
+            };
         }
         Ok(())
     }
@@ -142,6 +220,14 @@ impl EventSink for RunLog {
     fn store(&self, bytes: &[u8]) -> Result<String, SinkError> {
         self.sinks.store(bytes)
     }
+}
+
+fn counted(ended: &BTreeMap<String, Ended>) -> BTreeMap<HostState, usize> {
+    let mut summary = BTreeMap::new();
+    for ended in ended.values() {
+        *summary.entry(ended.state).or_insert(0) += 1;
+    }
+    summary
 }
 
 /// Where runs are kept.

@@ -92,7 +92,7 @@ impl std::fmt::Display for HostState {
 /// interruption, a gate, a finding, a host that cannot be vouched for, success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ExitCode {
-    /// 0: every host is clean or removed.
+    /// 0: every host is clean or removed (or its reboot is pending, where the plan takes that for done).
     Success,
     /// 1: a host is present or residue.
     Found,
@@ -100,7 +100,7 @@ pub enum ExitCode {
     Usage,
     /// 3: a host is in any other state.
     CannotVouch,
-    /// 4: stopped by a gate (failure budget, a refusal at the prompt).
+    /// 4: stopped by a gate (failure budget, approval, window, a refusal at the prompt).
     Stopped,
     /// 5: a defect of uproot itself.
     Defect,
@@ -144,6 +144,33 @@ impl ExitCode {
     /// The exit code for hosts that ended in these states. No host at all cannot be vouched for.
     #[must_use]
     pub fn of_states(states: impl IntoIterator<Item = HostState>) -> Self {
-        states.into_iter().map(HostState::exit_code).reduce(Self::worst).unwrap_or(Self::CannotVouch)
+        Self::of_states_under(states, false)
+    }
+
+    /// As `of_states`; with `pending_is_ok` (the plan's `reboot: pending-is-ok`) a removal whose reboot
+    /// is still to come is a success.
+    #[must_use]
+    pub fn of_states_under(states: impl IntoIterator<Item = HostState>, pending_is_ok: bool) -> Self {
+        let code = |state| match state {
+            HostState::RemovedRebootPending if pending_is_ok => Self::Success,
+            state => HostState::exit_code(state),
+        };
+        states.into_iter().map(code).reduce(Self::worst).unwrap_or(Self::CannotVouch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use HostState::{Clean, Failed, Present, Removed, RemovedRebootPending};
+
+    #[test]
+    fn a_pending_reboot_is_a_success_only_where_the_plan_says_so() {
+        let states = [Clean, RemovedRebootPending, Removed];
+        assert_eq!(ExitCode::of_states(states), ExitCode::CannotVouch);
+        assert_eq!(ExitCode::of_states_under(states, true), ExitCode::Success);
+        assert_eq!(ExitCode::of_states_under([RemovedRebootPending, Failed], true), ExitCode::CannotVouch);
+        assert_eq!(ExitCode::of_states_under([RemovedRebootPending, Present], true), ExitCode::Found);
+        assert_eq!(ExitCode::of_states_under([], true), ExitCode::CannotVouch);
     }
 }

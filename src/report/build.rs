@@ -1,7 +1,7 @@
 //! Records → report: one pass, event by event.
 
-use super::{HostReport, Report, ReportError, StepReport, WaveEnd, WaveReport};
-use crate::model::event::{HostEntry, OutputRef, Phase, StepResult};
+use super::build_host::Building;
+use super::{Report, ReportError, Resumption, WaveEnd, WaveReport};
 use crate::model::{Event, ExitCode, HostState, Record};
 use std::collections::BTreeMap;
 
@@ -18,14 +18,10 @@ pub(super) fn build(records: &[Record]) -> Result<Report, ReportError> {
 struct Builder {
     report: Report,
     hosts: BTreeMap<String, Building>,
+    /// Waves with who approved them.
+    approvals: Vec<(String, String)>,
     /// What the end record counts.
     stated: Option<BTreeMap<HostState, usize>>,
-}
-
-/// A host whose end may not have come yet.
-struct Building {
-    host: HostReport,
-    ended: bool,
 }
 
 impl Builder {
@@ -43,6 +39,9 @@ impl Builder {
             started: record.at,
             ended: record.at,
             finished: false,
+            stopped: None,
+            resumable: verb == "apply",
+            resumptions: Vec::new(),
             playbook: playbook.clone(),
             plan: plan.clone(),
             options: options.clone(),
@@ -51,9 +50,10 @@ impl Builder {
             summary: BTreeMap::new(),
             notes: Vec::new(),
             recorded_exit: None,
+            spent: None,
         };
         let hosts = hosts.iter().map(|entry| (entry.name.clone(), Building::new(entry))).collect();
-        Ok(Self { report, hosts, stated: None })
+        Ok(Self { report, hosts, approvals: Vec::new(), stated: None })
     }
 
     fn take(&mut self, record: &Record) -> Result<(), ReportError> {
@@ -67,39 +67,121 @@ impl Builder {
     fn take_run_event(&mut self, record: &Record) -> Result<(), ReportError> {
         match &record.event {
             Event::RunStarted { .. } => return Err(ReportError::Start { seq: record.seq }),
-            Event::WaveStarted { wave, hosts, max_failures, max_unreachable } => {
-                self.report.waves.push(WaveReport {
-                    name: wave.clone(),
-                    hosts: *hosts,
-                    max_failures: *max_failures,
-                    max_unreachable: *max_unreachable,
-                    end: None,
-                });
-            }
-            Event::WaveEnded { wave, passed, failures, unreachable, reason, .. } => {
-                if let Some(known) = self.report.waves.iter_mut().rev().find(|known| known.name == *wave) {
-                    known.end = Some(WaveEnd {
-                        passed: *passed,
-                        failures: *failures,
-                        unreachable: *unreachable,
-                        reason: reason.clone(),
-                    });
-                }
-            }
+            Event::WaveStarted { .. } => self.begin_wave(&record.event),
+            Event::WaveEnded { .. } => self.end_wave(&record.event),
+            Event::WaveApproved { wave, operator } => self.approve(wave, operator),
             Event::Decision { operator, what } => {
                 self.report.notes.push(format!("{operator} decided: {what}"));
             }
             Event::Repaired { bytes } => {
                 self.report.notes.push(format!("a torn last line of {bytes} bytes was cut off the journal"));
             }
+            Event::RunStopped { reason, exit } => {
+                self.report.stopped = Some(reason.clone());
+                self.report.recorded_exit = Some(*exit);
+            }
+            Event::RunResumed { .. } => self.resume(record),
             Event::RunEnded { summary, exit } => self.end(summary, *exit),
             _ => {}
         }
         Ok(())
     }
 
+    /// A wave that is begun again goes on; how it had ended is kept.
+    fn begin_wave(&mut self, event: &Event) {
+        let Event::WaveStarted { wave, hosts, max_failures, max_unreachable } = event else { return };
+        self.report.spent = None;
+        if let Some(known) = self.report.waves.iter_mut().find(|known| known.name == *wave) {
+            known.earlier.extend(known.end.take());
+            (known.hosts, known.max_failures) = (*hosts, *max_failures);
+            known.max_unreachable = *max_unreachable;
+            return;
+        }
+        self.report.waves.push(WaveReport {
+            name: wave.clone(),
+            hosts: *hosts,
+            max_failures: *max_failures,
+            max_unreachable: *max_unreachable,
+            end: None,
+            approved: Vec::new(),
+            earlier: Vec::new(),
+        });
+    }
+
+    fn end_wave(&mut self, event: &Event) {
+        let Event::WaveEnded { wave, passed, failures, unreachable, reason, .. } = event else { return };
+        let Some(known) = self.report.waves.iter_mut().find(|known| known.name == *wave) else { return };
+        let (passed, failures, unreachable) = (*passed, *failures, *unreachable);
+        let too_many =
+            failures > known.max_failures || known.max_unreachable.is_some_and(|most| unreachable > most);
+        self.report.spent = (!passed && too_many).then(|| wave.clone());
+        let end = WaveEnd { passed, failures, unreachable, reason: reason.clone() };
+        known.earlier.extend(known.end.replace(end));
+    }
+
+    fn approve(&mut self, wave: &str, operator: &str) {
+        let approval = (wave.to_owned(), operator.to_owned());
+        if !self.approvals.contains(&approval) {
+            self.approvals.push(approval);
+        }
+    }
+
+    fn resume(&mut self, record: &Record) {
+        let Event::RunResumed { operator, version, approved, after_failures, retry_failed, break_lock } =
+            &record.event
+        else {
+            return;
+        };
+        for wave in approved {
+            self.approve(wave, operator);
+        }
+        if *after_failures {
+            self.report.spent = None;
+        }
+        self.report.recorded_exit = None;
+        let resumption = Resumption {
+            at: record.at,
+            operator: operator.clone(),
+            version: version.clone(),
+            stopped: self.report.stopped.take(),
+            approved: approved.clone(),
+            after_failures: *after_failures,
+            retry_failed: *retry_failed,
+            break_lock: *break_lock,
+        };
+        self.report.notes.push(self.resumed_in_words(&resumption));
+        self.report.resumptions.push(resumption);
+    }
+
+    fn resumed_in_words(&self, resumption: &Resumption) -> String {
+        let Resumption { at, operator, version, stopped, .. } = resumption;
+        let at = at.strftime("%Y-%m-%d %H:%M:%S UTC");
+        let by =
+            if *version == self.report.version { String::new() } else { format!(" by uproot {version}") };
+        let why = match stopped {
+            Some(reason) => format!("it had been stopped: {reason}"),
+            None => "its process had died".to_owned(),
+        };
+        let approved = resumption.approved.iter().map(|wave| format!("approved wave `{wave}`"));
+        let others = [
+            (resumption.after_failures, "went on after failures"),
+            (resumption.retry_failed, "retried what had failed"),
+            (resumption.break_lock, "broke live locks"),
+        ];
+        let others = others.into_iter().filter(|(is_so, _)| *is_so).map(|(_, what)| what.to_owned());
+        let decisions: Vec<String> = approved.chain(others).collect();
+        let decided = if decisions.is_empty() {
+            String::new()
+        } else {
+            format!("; {operator} {}", decisions.join(", "))
+        };
+        format!("resumed{by} at {at} by {operator} ({why}){decided}")
+    }
+
     fn end(&mut self, summary: &BTreeMap<HostState, usize>, exit: ExitCode) {
         self.report.finished = true;
+        self.report.resumable = false;
+        self.report.stopped = None;
         self.report.recorded_exit = Some(exit);
         self.stated = Some(summary.clone());
     }
@@ -108,50 +190,27 @@ impl Builder {
         let (seq, owned) = (record.seq, || name.to_owned());
         let building =
             self.hosts.get_mut(name).ok_or_else(|| ReportError::UnknownHost { seq, host: owned() })?;
-        let host = &mut building.host;
-        match &record.event {
-            Event::HostStarted { wave } => {
-                host.started = Some(record.at);
-                host.wave.clone_from(wave);
-            }
-            Event::Facts { platform, identity, .. } => {
-                host.platform = *platform;
-                host.identity = Some(identity.clone());
-            }
-            Event::Findings { phase, findings } => {
-                let earlier = std::mem::replace(&mut host.findings, findings.clone());
-                if *phase == Phase::After && host.found_before.is_none() {
-                    host.found_before = Some(earlier);
-                }
-            }
-            Event::StepIntent { step, product, summary, .. } => {
-                host.steps.push(begun(step, product, summary))
-            }
-            Event::StepOutcome { .. } => take_outcome(&mut host.steps, &record.event),
-            Event::HostEnded { state, reason, remedy, .. } => {
-                if std::mem::replace(&mut building.ended, true) {
-                    return Err(ReportError::EndedTwice { seq, host: owned() });
-                }
-                host.state = *state;
-                host.reason.clone_from(reason);
-                host.remedy.clone_from(remedy);
-                host.ended = Some(record.at);
-            }
-            Event::Decision { operator, what } => {
-                self.report.notes.push(format!("host {name}: {operator} decided: {what}"));
-            }
-            _ => {}
+        if let Event::Decision { operator, what } = &record.event {
+            self.report.notes.push(format!("host {name}: {operator} decided: {what}"));
         }
-        Ok(())
+        building.take(record.at, &record.event).map_err(|_| ReportError::EndedTwice { seq, host: owned() })
     }
 
     fn finish(mut self) -> Report {
         for building in self.hosts.into_values() {
-            let host = building.settle();
+            let host = building.settle(self.report.stopped.as_deref());
             *self.report.summary.entry(host.state).or_default() += 1;
             self.report.hosts.push(host);
         }
         self.report.hosts.sort_by(|a, b| a.state.cmp(&b.state).then_with(|| a.host.cmp(&b.host)));
+        for (wave, operator) in self.approvals {
+            match self.report.waves.iter_mut().find(|known| known.name == wave) {
+                Some(known) => known.approved.push(operator),
+                None => {
+                    self.report.notes.push(format!("{operator} approved wave `{wave}`, which was not begun"));
+                }
+            }
+        }
         if let Some(mut stated) = self.stated {
             stated.retain(|_, count| *count > 0);
             if stated != self.report.summary {
@@ -160,100 +219,5 @@ impl Builder {
             }
         }
         self.report
-    }
-}
-
-impl Building {
-    fn new(entry: &HostEntry) -> Self {
-        let host = HostReport {
-            host: entry.name.clone(),
-            address: entry.address.clone(),
-            user: entry.user.clone(),
-            groups: entry.groups.clone(),
-            state: HostState::Skipped,
-            reason: String::new(),
-            remedy: None,
-            wave: None,
-            platform: None,
-            identity: None,
-            started: None,
-            ended: None,
-            findings: Vec::new(),
-            found_before: None,
-            steps: Vec::new(),
-        };
-        Self { host, ended: false }
-    }
-
-    /// The host with a state, also where the journal has no end for it.
-    fn settle(self) -> HostReport {
-        let mut host = self.host;
-        if self.ended {
-            return host;
-        }
-        let open = host.steps.iter().find(|step| step.result == StepResult::Interrupted);
-        (host.state, host.reason) = match open {
-            Some(step) => {
-                let reason = format!("step {} was begun and its outcome is not known", step.step);
-                (HostState::Interrupted, reason)
-            }
-            None if host.started.is_some() => {
-                (HostState::Interrupted, "the run ended before this host was done".to_owned())
-            }
-            None => (HostState::Skipped, "the run ended before this host was begun".to_owned()),
-        };
-        host
-    }
-}
-
-/// A step of which only the intent is known so far.
-fn begun(step: &str, product: &str, summary: &str) -> StepReport {
-    StepReport {
-        step: step.to_owned(),
-        product: product.to_owned(),
-        summary: summary.to_owned(),
-        result: StepResult::Interrupted,
-        status: None,
-        effect: None,
-        reason: Some("it was begun, and the journal has no outcome".to_owned()),
-        millis: None,
-        stdout: OutputRef::default(),
-        stderr: OutputRef::default(),
-    }
-}
-
-/// Puts an outcome in the place of its intent, or at the end where there was none.
-fn take_outcome(steps: &mut Vec<StepReport>, event: &Event) {
-    let Event::StepOutcome {
-        step,
-        product,
-        summary,
-        result,
-        status,
-        effect,
-        reason,
-        millis,
-        stdout,
-        stderr,
-        ..
-    } = event
-    else {
-        return;
-    };
-    let outcome = StepReport {
-        step: step.clone(),
-        product: product.clone(),
-        summary: summary.clone(),
-        result: *result,
-        status: *status,
-        effect: *effect,
-        reason: reason.clone(),
-        millis: Some(*millis),
-        stdout: stdout.clone(),
-        stderr: stderr.clone(),
-    };
-    match steps.iter_mut().find(|known| known.step == outcome.step) {
-        Some(known) => *known = outcome,
-        None => steps.push(outcome),
     }
 }

@@ -1,10 +1,14 @@
 //! The report for programs. `docs/report-schema.json` describes it; within version 1 fields may be
 //! added, none is taken away and none changes its meaning.
 
-use super::{HostReport, Report, StepReport, WaveReport};
+use super::{
+    EarlierEnd, EarlierOutcome, HostReport, LockReport, Report, Resumption, StepReport, WaveEnd, WaveReport,
+};
 use crate::model::event::{OutputRef, StepResult};
 use crate::model::output::escape_line;
-use crate::model::{EvidenceRole, Finding, HostState, MachineIdentity, Platform, ProductState, Truth};
+use crate::model::{
+    BootIdentity, EvidenceRole, Finding, HostState, MachineIdentity, Platform, ProductState, Truth,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -32,6 +36,10 @@ struct Document<'a> {
     started: Timestamp,
     ended: Timestamp,
     finished: bool,
+    stopped: Option<&'a str>,
+    resumable: bool,
+    resume: Option<String>,
+    resumptions: Vec<ResumptionView<'a>>,
     playbook: &'a str,
     plan: Option<&'a str>,
     options: &'a BTreeMap<String, String>,
@@ -54,6 +62,11 @@ struct Host<'a> {
     wave: Option<&'a str>,
     platform: Option<Platform>,
     identity: Option<&'a MachineIdentity>,
+    boot: Option<&'a BootIdentity>,
+    touched: bool,
+    unfinished: bool,
+    lock: Option<Lock<'a>>,
+    earlier: Vec<End<'a>>,
     started: Option<Timestamp>,
     ended: Option<Timestamp>,
     findings: Vec<FindingView<'a>>,
@@ -91,6 +104,44 @@ struct Step<'a> {
     millis: Option<u64>,
     stdout: Output<'a>,
     stderr: Output<'a>,
+    reboot_needed: bool,
+    attempts: u32,
+    earlier: Vec<Outcome<'a>>,
+}
+
+#[derive(Serialize)]
+struct Outcome<'a> {
+    attempt: u32,
+    result: StepResult,
+    status: Option<i32>,
+    reason: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ResumptionView<'a> {
+    at: Timestamp,
+    operator: &'a str,
+    version: &'a str,
+    stopped: Option<&'a str>,
+    approved: &'a [String],
+    after_failures: bool,
+    retry_failed: bool,
+    break_lock: bool,
+}
+
+#[derive(Serialize)]
+struct Lock<'a> {
+    from: Option<&'a str>,
+    broken: bool,
+    held: bool,
+    left: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct End<'a> {
+    at: Timestamp,
+    state: HostState,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -110,6 +161,16 @@ struct Wave<'a> {
     failures: Option<usize>,
     unreachable: Option<usize>,
     reason: Option<&'a str>,
+    approved: &'a [String],
+    earlier: Vec<EndOfWave<'a>>,
+}
+
+#[derive(Serialize)]
+struct EndOfWave<'a> {
+    passed: bool,
+    failures: usize,
+    unreachable: usize,
+    reason: Option<&'a str>,
 }
 
 impl<'a> Document<'a> {
@@ -123,6 +184,10 @@ impl<'a> Document<'a> {
             started: report.started,
             ended: report.ended,
             finished: report.finished,
+            stopped: report.stopped.as_deref(),
+            resumable: report.resumable,
+            resume: report.resume_command(),
+            resumptions: report.resumptions.iter().map(ResumptionView::of).collect(),
             playbook: &report.playbook,
             plan: report.plan.as_deref(),
             options: &report.options,
@@ -148,6 +213,11 @@ impl<'a> Host<'a> {
             wave: host.wave.as_deref(),
             platform: host.platform,
             identity: host.identity.as_ref(),
+            boot: host.boot.as_ref(),
+            touched: host.touched,
+            unfinished: host.unfinished,
+            lock: host.lock.as_ref().map(Lock::of),
+            earlier: host.earlier.iter().map(End::of).collect(),
             started: host.started,
             ended: host.ended,
             findings: host.findings.iter().map(FindingView::of).collect(),
@@ -189,6 +259,9 @@ impl<'a> Step<'a> {
             millis: step.millis,
             stdout: Output::of(&step.stdout),
             stderr: Output::of(&step.stderr),
+            reboot_needed: step.reboot_needed,
+            attempts: step.attempts,
+            earlier: step.earlier.iter().map(Outcome::of).collect(),
         }
     }
 }
@@ -211,6 +284,53 @@ impl<'a> Wave<'a> {
             failures: end.map(|end| end.failures),
             unreachable: end.map(|end| end.unreachable),
             reason: end.and_then(|end| end.reason.as_deref()),
+            approved: &wave.approved,
+            earlier: wave.earlier.iter().map(EndOfWave::of).collect(),
+        }
+    }
+}
+
+impl<'a> EndOfWave<'a> {
+    fn of(end: &'a WaveEnd) -> Self {
+        let WaveEnd { passed, failures, unreachable, reason } = end;
+        Self { passed: *passed, failures: *failures, unreachable: *unreachable, reason: reason.as_deref() }
+    }
+}
+
+impl<'a> ResumptionView<'a> {
+    fn of(resumption: &'a Resumption) -> Self {
+        Self {
+            at: resumption.at,
+            operator: &resumption.operator,
+            version: &resumption.version,
+            stopped: resumption.stopped.as_deref(),
+            approved: &resumption.approved,
+            after_failures: resumption.after_failures,
+            retry_failed: resumption.retry_failed,
+            break_lock: resumption.break_lock,
+        }
+    }
+}
+
+impl<'a> Lock<'a> {
+    fn of(lock: &'a LockReport) -> Self {
+        Self { from: lock.from.as_deref(), broken: lock.broken, held: lock.held, left: lock.left.as_deref() }
+    }
+}
+
+impl<'a> End<'a> {
+    fn of(end: &'a EarlierEnd) -> Self {
+        Self { at: end.at, state: end.state, reason: &end.reason }
+    }
+}
+
+impl<'a> Outcome<'a> {
+    fn of(outcome: &'a EarlierOutcome) -> Self {
+        Self {
+            attempt: outcome.attempt,
+            result: outcome.result,
+            status: outcome.status,
+            reason: outcome.reason.as_deref(),
         }
     }
 }

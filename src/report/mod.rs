@@ -7,21 +7,28 @@
 //!
 //! | the journal holds of the host | state |
 //! |---|---|
-//! | its end | the state recorded there |
+//! | its end, not followed by another start | the state recorded there |
 //! | no end, a step begun without an outcome | `interrupted`: how that step ended is not known |
 //! | no end, but its start | `interrupted`: the run ended before the host was done |
+//! | nothing, and the run was stopped | `skipped`: not begun, and why the run was stopped |
 //! | nothing | `skipped`: the run ended before the host was begun |
+//!
+//! A run that was resumed is one report: of a host that was started again the last end counts, of a
+//! step that was begun again its last outcome; what was recorded before is kept as history.
 
 mod build;
+mod build_host;
 mod json;
 pub(crate) mod layout;
+mod next;
 mod table;
+mod table_host;
 
 pub use json::json;
 pub use table::{TableOptions, table};
 
 use crate::model::event::{OutputRef, StepResult};
-use crate::model::{ExitCode, Finding, HostState, MachineIdentity, Platform, Record, Truth};
+use crate::model::{BootIdentity, ExitCode, Finding, HostState, MachineIdentity, Platform, Record, Truth};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -74,6 +81,12 @@ pub struct Report {
     pub ended: Timestamp,
     /// Whether there is an end record.
     pub finished: bool,
+    /// Why it was stopped, where that is the last that is known of it: a gate, or its operator.
+    pub stopped: Option<String>,
+    /// Whether `apply --resume` can go on with it: an apply without an end record.
+    pub resumable: bool,
+    /// How often it went on in another process, in order.
+    pub resumptions: Vec<Resumption>,
     /// The playbook's digest.
     pub playbook: String,
     /// The plan's digest, for `apply`.
@@ -88,8 +101,31 @@ pub struct Report {
     pub summary: BTreeMap<HostState, usize>,
     /// What else a reader must know: decisions, repairs, what does not agree.
     pub notes: Vec<String>,
-    /// What the end record says the process exited with.
+    /// What the last record says the process exited with.
     recorded_exit: Option<ExitCode>,
+    /// The wave whose budget is spent, where no resumption renewed it.
+    spent: Option<String>,
+}
+
+/// A stopped or dead run went on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resumption {
+    /// When.
+    pub at: Timestamp,
+    /// Who: local user name and machine.
+    pub operator: String,
+    /// uproot's version.
+    pub version: String,
+    /// Why the run had been stopped; none: it had not been, its controller died.
+    pub stopped: Option<String>,
+    /// The waves that were approved by it.
+    pub approved: Vec<String>,
+    /// Whether spent failure budgets counted anew from there.
+    pub after_failures: bool,
+    /// Whether hosts that had not ended well were worked on again.
+    pub retry_failed: bool,
+    /// Whether live locks of other runs were broken.
+    pub break_lock: bool,
 }
 
 /// One host of a report.
@@ -115,7 +151,17 @@ pub struct HostReport {
     pub platform: Option<Platform>,
     /// Which machine it is, as far as known.
     pub identity: Option<MachineIdentity>,
-    /// When work on it began and ended.
+    /// In which boot it was when facts were last collected.
+    pub boot: Option<BootIdentity>,
+    /// Whether it was touched: its lock was taken, or a step was begun on it.
+    pub touched: bool,
+    /// Whether its work was cut short, so that a resumption takes it up again.
+    pub unfinished: bool,
+    /// Its lock, where the run ever took it.
+    pub lock: Option<LockReport>,
+    /// The ends that it had before it was started again, in order.
+    pub earlier: Vec<EarlierEnd>,
+    /// When work on it first began.
     pub started: Option<Timestamp>,
     /// When it ended.
     pub ended: Option<Timestamp>,
@@ -150,6 +196,49 @@ pub struct StepReport {
     pub stdout: OutputRef,
     /// Its standard error.
     pub stderr: OutputRef,
+    /// Whether its status says that a reboot is needed.
+    pub reboot_needed: bool,
+    /// How often it was begun; 0: never.
+    pub attempts: u32,
+    /// The outcomes that were recorded of it before this one, in order.
+    pub earlier: Vec<EarlierOutcome>,
+}
+
+/// The host's lock, as this run took it and gave it back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LockReport {
+    /// Whose lock was taken over, in words; none: nobody's. A host string: escape before showing.
+    pub from: Option<String>,
+    /// Whether a live lock of another run was broken.
+    pub broken: bool,
+    /// Whether it was never given back: it is free when its lease is over.
+    pub held: bool,
+    /// What is left on the host and why; none: nothing, as far as is known.
+    pub left: Option<String>,
+}
+
+/// An end of a host that was started again after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlierEnd {
+    /// When.
+    pub at: Timestamp,
+    /// In which state.
+    pub state: HostState,
+    /// Why; may be empty.
+    pub reason: String,
+}
+
+/// An outcome of a step that another one followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlierOutcome {
+    /// Of which attempt, from 1.
+    pub attempt: u32,
+    /// How it ended.
+    pub result: StepResult,
+    /// Its exit status, if known.
+    pub status: Option<i32>,
+    /// Why it is not done.
+    pub reason: Option<String>,
 }
 
 /// One wave of an `apply`.
@@ -165,6 +254,10 @@ pub struct WaveReport {
     pub max_unreachable: Option<usize>,
     /// How it ended; none: the journal has no end of it.
     pub end: Option<WaveEnd>,
+    /// Who approved it.
+    pub approved: Vec<String>,
+    /// How it ended before it was begun again, in order.
+    pub earlier: Vec<WaveEnd>,
 }
 
 /// How a wave ended.
@@ -189,12 +282,26 @@ impl Report {
         build::build(records)
     }
 
-    /// What the process exited with, as the end record says; of an unfinished run, what its hosts'
-    /// states lead to, but never success: nobody can vouch for a run that did not end.
+    /// What the process exited with, as the record of the end or of the stop says; of a run that has
+    /// neither, what its hosts' states lead to, but never success: nobody can vouch for a run that did
+    /// not end.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         self.recorded_exit.unwrap_or_else(|| {
-            ExitCode::of_states(self.hosts.iter().map(|host| host.state)).worst(ExitCode::CannotVouch)
+            let states = self.hosts.iter().map(|host| host.state);
+            ExitCode::of_states_under(states, self.pending_is_ok()).worst(ExitCode::CannotVouch)
         })
+    }
+
+    /// Whether the plan's policy takes a removal whose reboot is still to come for a success.
+    #[must_use]
+    pub fn pending_is_ok(&self) -> bool {
+        self.options.get("reboot").is_some_and(|policy| policy == "pending-is-ok")
+    }
+
+    /// The command that goes on with the run, with the option that its stop needs; none: it is over.
+    #[must_use]
+    pub fn resume_command(&self) -> Option<String> {
+        next::resume_command(self, &self.run)
     }
 }

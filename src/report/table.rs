@@ -1,75 +1,76 @@
 //! The report for people: what needs attention first, then the counts, then the verdict.
 
-use super::layout::{pad, width_of, wrap, wrap_at_most, wrap_command};
-use super::{HostReport, Report, StepReport};
-use crate::model::event::StepResult;
+use super::layout::{width_of, wrap, wrap_command};
+use super::{HostReport, Report, WaveEnd, WaveReport, next, table_host};
 use crate::model::output::escape_line;
-use crate::model::{ExitCode, Finding, HostState, ProductState};
-use std::collections::BTreeMap;
+use crate::model::{ExitCode, HostState};
 
 /// How a table is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TableOptions {
+pub struct TableOptions<'a> {
     /// The columns of the terminal, at least 40. Only a remedy's single words may be wider.
     pub width: usize,
     /// Whether states are coloured. `NO_COLOR` is for the caller to obey.
     pub color: bool,
     /// Whether every host has its row, with its evidence and steps.
     pub verbose: bool,
+    /// What the run is called in the commands that are shown, as a word of a shell: its directory, where
+    /// its id alone would not find it; none: its id.
+    pub run: Option<&'a str>,
 }
 
-impl Default for TableOptions {
+impl Default for TableOptions<'_> {
     fn default() -> Self {
-        Self { width: 80, color: false, verbose: false }
+        Self { width: 80, color: false, verbose: false, run: None }
     }
 }
 
-/// So many hosts of a state with nothing to say have a row each; more are folded into one line.
-const FOLD_ABOVE: usize = 3;
-/// A reason takes at most so many lines unless verbose.
-const REASON_LINES: usize = 6;
-/// Below this width a host takes several lines instead of one row.
-const STACK_BELOW: usize = 64;
-/// So does one whose reason would have fewer columns than this.
-const WHY_LEAST: usize = 20;
-const GAP: usize = 2;
+impl TableOptions<'_> {
+    /// What the run is called in commands.
+    pub(super) fn called(&self, report: &Report) -> String {
+        self.run.unwrap_or(&report.run).to_owned()
+    }
+}
 
 /// The report as text, with a line break at its end.
 #[must_use]
-pub fn table(report: &Report, options: &TableOptions) -> String {
+pub fn table(report: &Report, options: &TableOptions<'_>) -> String {
     let options = TableOptions { width: options.width.max(40), ..*options };
     let mut out = Lines { options, text: String::new() };
     header(&mut out, report);
-    let (rows, folded) = fold(report, options);
-    draw_rows(&mut out, &rows);
-    for fold in &folded {
-        out.wrapped(&format!("{} hosts {}", fold.count, fold.state), &fold.reason);
+    table_host::draw_hosts(&mut out, report);
+    for wave in &report.waves {
+        draw_wave(&mut out, report, wave);
     }
-    if !(rows.is_empty() && folded.is_empty()) {
-        out.line("");
-    }
-    waves(&mut out, report);
     for note in &report.notes {
         out.wrapped("note", note);
     }
+    let called = options.called(report);
+    for next in next::steps(report, &called) {
+        out.wrapped("next", &next);
+    }
     out.wrapped("", &summary(report));
     out.wrapped("", &verdict(report));
+    if let Some(command) = next::resume_command(report, &called) {
+        out.command("resume with: ", &command);
+    }
     out.text
 }
 
-struct Lines {
-    options: TableOptions,
+/// The text as far as it is drawn.
+pub(super) struct Lines<'a> {
+    pub(super) options: TableOptions<'a>,
     text: String,
 }
 
-impl Lines {
-    fn line(&mut self, line: &str) {
+impl Lines<'_> {
+    pub(super) fn line(&mut self, line: &str) {
         self.text.push_str(line.trim_end());
         self.text.push('\n');
     }
 
     /// `label: text`, wrapped, with later lines indented.
-    fn wrapped(&mut self, label: &str, text: &str) {
+    pub(super) fn wrapped(&mut self, label: &str, text: &str) {
         let text = match (label.is_empty(), text.is_empty()) {
             (true, _) => escape_line(text),
             (false, true) => escape_line(label),
@@ -82,14 +83,30 @@ impl Lines {
     }
 
     /// Indented text, wrapped; for details below a row.
-    fn detail(&mut self, indent: usize, text: &str) {
+    pub(super) fn detail(&mut self, indent: usize, text: &str) {
         for (index, line) in wrap(&escape_line(text), self.options.width - indent - 2).into_iter().enumerate()
         {
             self.line(&format!("{}{line}", " ".repeat(indent + if index == 0 { 0 } else { 2 })));
         }
     }
 
-    fn paint(&self, state: HostState, text: &str) -> String {
+    /// A command that can be copied as it stands, behind its label, or below it where it is too wide.
+    pub(super) fn command(&mut self, label: &str, command: &str) {
+        let command = escape_line(command);
+        let widest = command.split(' ').map(width_of).max().unwrap_or(0);
+        let below = width_of(label) + widest + 2 > self.options.width;
+        let indent = if below { 2 } else { width_of(label) };
+        if below {
+            self.line(label);
+        }
+        for (index, line) in wrap_command(&command, self.options.width - indent).iter().enumerate() {
+            let indent = " ".repeat(indent);
+            let lead = if index == 0 && !below { label } else { &indent };
+            self.line(&format!("{lead}{line}"));
+        }
+    }
+
+    pub(super) fn paint(&self, state: HostState, text: &str) -> String {
         if self.options.color { format!("\x1b[{}m{text}\x1b[0m", color(state)) } else { text.to_owned() }
     }
 }
@@ -108,7 +125,7 @@ fn color(state: HostState) -> &'static str {
     }
 }
 
-fn header(out: &mut Lines, report: &Report) {
+fn header(out: &mut Lines<'_>, report: &Report) {
     let took = report.ended.duration_since(report.started).as_secs().max(0);
     let took = if took < 60 { format!("{took} s") } else { format!("{} min {} s", took / 60, took % 60) };
     let at = report.started.strftime("%Y-%m-%d %H:%M:%S UTC");
@@ -117,295 +134,34 @@ fn header(out: &mut Lines, report: &Report) {
     out.line("");
 }
 
-/// A host as the table shows it; all texts escaped.
-struct Row<'a> {
-    host: &'a HostReport,
-    name: String,
-    what: Vec<String>,
-    reason: String,
-    remedy: Option<String>,
-}
-
-/// Hosts of one state with one reason, and nothing else to say of each.
-struct Folded {
-    state: HostState,
-    reason: String,
-    count: usize,
-}
-
-fn fold(report: &Report, options: TableOptions) -> (Vec<Row<'_>>, Vec<Folded>) {
-    let key = |host: &HostReport| (host.state, host.reason.clone());
-    let mut counts: BTreeMap<(HostState, String), usize> = BTreeMap::new();
-    for host in report.hosts.iter().filter(|host| is_dull(host)) {
-        *counts.entry(key(host)).or_default() += 1;
-    }
-    counts.retain(|_, count| *count > FOLD_ABOVE && !options.verbose);
-    let shown = report.hosts.iter().filter(|host| !is_dull(host) || !counts.contains_key(&key(host)));
-    let mut rows: Vec<Row<'_>> = shown.map(|host| Row::of(host, &report.run, options)).collect();
-    if !options.verbose {
-        say_once(&mut rows);
-    }
-    let folded = counts.into_iter().map(|((state, reason), count)| Folded { state, reason, count }).collect();
-    (rows, folded)
-}
-
-/// Whether a row of its own would say no more than its state and reason.
-fn is_dull(host: &HostReport) -> bool {
-    matches!(host.state, HostState::Clean | HostState::Skipped)
-        && host.steps.is_empty()
-        && host.remedy.is_none()
-}
-
-impl<'a> Row<'a> {
-    fn of(host: &'a HostReport, run: &str, options: TableOptions) -> Self {
-        Self {
-            host,
-            name: escape_line(&host.host),
-            what: what(host, options.verbose),
-            reason: escape_line(&beyond_products(&host.reason)),
-            remedy: remedy(host, run).map(|command| escape_line(&command)),
-        }
-    }
-}
-
-/// A reason without the products that are there: those stand in their own column.
-fn beyond_products(reason: &str) -> String {
-    let listed = |part: &&str| part.starts_with("installed: ") || part.starts_with("left behind: ");
-    reason.split("; ").filter(|part| !listed(part)).collect::<Vec<_>>().join("; ")
-}
-
-/// A long reason that many hosts share is said at the first of them; the others refer to it.
-fn say_once(rows: &mut [Row<'_>]) {
-    let mut first: BTreeMap<(HostState, String), String> = BTreeMap::new();
-    for row in rows.iter_mut().filter(|row| row.reason.chars().count() > WHY_LEAST) {
-        match first.get(&(row.host.state, row.reason.clone())) {
-            Some(name) => row.reason = format!("as {name}"),
-            None => {
-                first.insert((row.host.state, row.reason.clone()), row.name.clone());
-            }
-        }
-    }
-}
-
-/// The command that would mend a host. Where the journal has none for a host that cannot be vouched
-/// for, the one that looks closer.
-fn remedy(host: &HostReport, run: &str) -> Option<String> {
-    let closer = || {
-        matches!(host.state, HostState::Unreachable | HostState::Unknown)
-            .then(|| format!("uproot runs show {run} -v"))
-    };
-    host.remedy.clone().or_else(closer)
-}
-
-/// The products that a host's row is about, with their versions.
-fn what(host: &HostReport, verbose: bool) -> Vec<String> {
-    if matches!(host.state, HostState::Removed | HostState::RemovedRebootPending) {
-        let before = host.found_before.as_deref().unwrap_or(&host.findings);
-        let was_there =
-            |finding: &&Finding| matches!(finding.result, ProductState::Present | ProductState::Residue);
-        return before.iter().filter(was_there).map(product).collect();
-    }
-    let (unknown, known): (Vec<&Finding>, Vec<&Finding>) = host
-        .findings
-        .iter()
-        .filter(|finding| finding.result != ProductState::Absent)
-        .partition(|finding| finding.result == ProductState::Unknown);
-    let mut what: Vec<String> = known.into_iter().map(product).collect();
-    if unknown.len() > FOLD_ABOVE && !verbose {
-        what.push(format!("{} products (unknown)", unknown.len()));
-    } else {
-        what.extend(unknown.into_iter().map(product));
-    }
-    what
-}
-
-fn product(finding: &Finding) -> String {
-    let version = finding.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
-    let result = match finding.result {
-        ProductState::Residue => " (residue)",
-        ProductState::Unknown => " (unknown)",
-        ProductState::Present | ProductState::Absent => "",
-    };
-    escape_line(&format!("{}{version}{result}", finding.product))
-}
-
-/// The widths of the columns host, state, what and why.
-#[derive(Clone, Copy)]
-struct Columns {
-    host: usize,
-    state: usize,
-    what: usize,
-    why: usize,
-}
-
-impl Columns {
-    fn for_rows(rows: &[Row<'_>], width: usize) -> Self {
-        let widest = |widths: &mut dyn Iterator<Item = usize>, least: usize, most: usize| {
-            widths.max().unwrap_or(0).clamp(least, most)
+fn draw_wave(out: &mut Lines<'_>, report: &Report, wave: &WaveReport) {
+    let ended = |end: &WaveEnd| {
+        let plural = if end.failures == 1 { "" } else { "s" };
+        let counts = format!("{}, {} failure{plural}", hosts(wave.hosts), end.failures);
+        let unreachable = match end.unreachable {
+            0 => String::new(),
+            count => format!(", {count} unreachable"),
         };
-        let host = widest(&mut rows.iter().map(|row| width_of(&row.name)), 4, width / 4);
-        let state = widest(&mut rows.iter().flat_map(|row| state_lines(row.host.state)).map(str::len), 5, 22);
-        let what = rows.iter().flat_map(|row| &row.what).map(|what| width_of(what));
-        let what = widest(&mut what.into_iter(), 4, width * 3 / 10);
-        Self { host, state, what, why: width.saturating_sub(host + state + what + 3 * GAP) }
-    }
-}
-
-/// The state's word; the one that is much longer than all others in two lines.
-fn state_lines(state: HostState) -> Vec<&'static str> {
-    match state {
-        HostState::RemovedRebootPending => vec!["removed-", "reboot-pending"],
-        state => vec![state.word()],
-    }
-}
-
-fn draw_rows(out: &mut Lines, rows: &[Row<'_>]) {
-    if rows.is_empty() {
-        return;
-    }
-    let columns = Columns::for_rows(rows, out.options.width);
-    let stacked = out.options.width < STACK_BELOW || columns.why < WHY_LEAST;
-    if !stacked {
-        let cells = [pad("HOST", columns.host), pad("STATE", columns.state), pad("WHAT", columns.what)];
-        out.line(&format!("{}{}WHY", cells.join("  "), " ".repeat(GAP)));
-    }
-    for row in rows {
-        if stacked {
-            draw_stacked(out, row)
-        } else {
-            draw_row(out, row, columns)
-        }
-        draw_details(out, row);
-        if let Some(remedy) = &row.remedy {
-            draw_remedy(out, remedy);
-        }
-    }
-}
-
-fn draw_row(out: &mut Lines, row: &Row<'_>, columns: Columns) {
-    let most = if out.options.verbose { usize::MAX } else { REASON_LINES };
-    let host = wrap(&row.name, columns.host);
-    let what: Vec<String> = row.what.iter().flat_map(|what| wrap(what, columns.what)).collect();
-    let why = wrap_at_most(&row.reason, columns.why, most);
-    let state = state_lines(row.host.state);
-    for index in 0..host.len().max(what.len()).max(why.len()).max(state.len()) {
-        let cell = |lines: &[String]| lines.get(index).cloned().unwrap_or_default();
-        let state = state.get(index).copied().unwrap_or_default();
-        let state = out.paint_cell(row.host.state, state, columns.state);
-        let (host, what) = (pad(&cell(&host), columns.host), pad(&cell(&what), columns.what));
-        out.line(&format!("{host}  {state}  {what}  {}", cell(&why)));
-    }
-}
-
-impl Lines {
-    fn paint_cell(&self, state: HostState, word: &str, width: usize) -> String {
-        let padding = " ".repeat(width.saturating_sub(word.len()));
-        if word.is_empty() { padding } else { format!("{}{padding}", self.paint(state, word)) }
-    }
-}
-
-fn draw_stacked(out: &mut Lines, row: &Row<'_>) {
-    let width = out.options.width;
-    let state = out.paint(row.host.state, row.host.state.word());
-    if width_of(&row.name) + GAP + row.host.state.word().len() <= width {
-        out.line(&format!("{}  {state}", row.name));
-    } else {
-        for line in wrap(&row.name, width) {
-            out.line(&line);
-        }
-        out.line(&format!("  {state}"));
-    }
-    for text in row.what.iter().chain(Some(&row.reason).filter(|reason| !reason.is_empty())) {
-        for line in wrap(text, width - 2) {
-            out.line(&format!("  {line}"));
-        }
-    }
-}
-
-fn draw_remedy(out: &mut Lines, remedy: &str) {
-    for (index, line) in wrap_command(remedy, out.options.width - 7).iter().enumerate() {
-        let lead = if index == 0 { "  fix: " } else { "       " };
-        out.line(&format!("{lead}{line}"));
-    }
-}
-
-/// What stands below a row: the step that went wrong; all steps and the evidence when verbose.
-fn draw_details(out: &mut Lines, row: &Row<'_>) {
+        let word = if end.passed { "passed" } else { "stopped" };
+        let reason = end.reason.as_deref().map(|reason| format!(", {reason}")).unwrap_or_default();
+        format!("{word}{reason} ({counts}{unreachable})")
+    };
     if out.options.verbose {
-        for finding in &row.host.findings {
-            draw_finding(out, finding);
+        for end in &wave.earlier {
+            out.wrapped(&format!("wave {}, earlier", wave.name), &ended(end));
         }
     }
-    for step in &row.host.steps {
-        let went_wrong =
-            matches!(step.result, StepResult::Failed | StepResult::Blocked | StepResult::Interrupted);
-        if out.options.verbose || went_wrong {
-            draw_step(out, step, went_wrong, &row.host.reason);
-        }
-    }
+    let text = match &wave.end {
+        None => "not ended".to_owned(),
+        Some(end) if end.passed => ended(end),
+        Some(end) => format!("{}{}", ended(end), failed_hosts(report, &wave.name)),
+    };
+    let approved = match wave.approved.as_slice() {
+        [] => String::new(),
+        who => format!("; approved by {}", who.join(", ")),
+    };
+    out.wrapped(&format!("wave {}", wave.name), &format!("{text}{approved}"));
 }
-
-fn draw_finding(out: &mut Lines, finding: &Finding) {
-    let version = finding.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
-    out.detail(2, &format!("{}{version} ({}): {}", finding.product, finding.name, finding.result.word()));
-    for evidence in &finding.evidence {
-        let because = evidence.facts.iter().chain(&evidence.reason).cloned().collect::<Vec<_>>().join("; ");
-        let because = if because.is_empty() { because } else { format!(": {because}") };
-        out.detail(4, &format!("{} is {}{because}", evidence.check, evidence.truth));
-    }
-}
-
-/// The last lines of a step's output that are shown unless verbose.
-const TAIL_LINES: usize = 3;
-
-fn draw_step(out: &mut Lines, step: &StepReport, went_wrong: bool, host_reason: &str) {
-    // What the host's reason says already is not said again.
-    let is_named = host_reason.split([' ', ',', ':', ';', '`']).any(|word| word == step.step);
-    if out.options.verbose || !is_named {
-        let status = step.status.map(|status| format!(", status {status}")).unwrap_or_default();
-        let reason = step.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let word = step.result.word();
-        out.detail(2, &format!("step {} `{}`: {word}{status}{reason}", step.step, step.summary));
-    }
-    if !went_wrong && !out.options.verbose {
-        return;
-    }
-    let most = if out.options.verbose { usize::MAX } else { TAIL_LINES };
-    for (name, output) in [("stderr", &step.stderr), ("stdout", &step.stdout)] {
-        let lines: Vec<&str> = output.tail.lines().filter(|line| !line.trim().is_empty()).collect();
-        for line in lines.iter().skip(lines.len().saturating_sub(most)) {
-            out.detail(4, &format!("{name}: {line}"));
-        }
-        // What was said on standard error is the reason more often than not.
-        if !lines.is_empty() && !out.options.verbose {
-            return;
-        }
-    }
-}
-
-fn waves(out: &mut Lines, report: &Report) {
-    for wave in &report.waves {
-        let text = match &wave.end {
-            None => "not ended".to_owned(),
-            Some(end) => {
-                let plural = if end.failures == 1 { "" } else { "s" };
-                let counts = format!("{}, {} failure{plural}", hosts(wave.hosts), end.failures);
-                let unreachable = match end.unreachable {
-                    0 => String::new(),
-                    count => format!(", {count} unreachable"),
-                };
-                let word = if end.passed { "passed" } else { "stopped" };
-                let reason = end.reason.as_deref().map(|reason| format!(", {reason}")).unwrap_or_default();
-                let who = if end.passed { String::new() } else { failed_hosts(report, &wave.name) };
-                format!("{word}{reason} ({counts}{unreachable}){who}")
-            }
-        };
-        out.wrapped(&format!("wave {}", wave.name), &text);
-    }
-}
-
-/// So many hosts that failed are named with their wave.
-const FAILED_NAMED: usize = 5;
 
 /// The hosts that spent a wave's budget, as far as their state alone tells: of those that are still
 /// `present` many were stopped by the wave's end and did not cause it.
@@ -423,17 +179,11 @@ fn failed_hosts(report: &Report, wave: &str) -> String {
     };
     let failed: Vec<String> =
         report.hosts.iter().filter(spent).map(|host| format!("{} {}", host.host, host.state)).collect();
-    match failed.len().checked_sub(FAILED_NAMED) {
-        _ if failed.is_empty() => String::new(),
-        None | Some(0) => format!(": {}", failed.join(", ")),
-        Some(more) => {
-            let named: Vec<String> = failed.into_iter().take(FAILED_NAMED).collect();
-            format!(": {} and {more} more", named.join(", "))
-        }
-    }
+    if failed.is_empty() { String::new() } else { format!(": {}", next::some_of(&failed)) }
 }
 
-fn hosts(count: usize) -> String {
+/// How many hosts, in words.
+pub(super) fn hosts(count: usize) -> String {
     if count == 1 { "1 host".to_owned() } else { format!("{count} hosts") }
 }
 
@@ -454,15 +204,7 @@ fn verdict(report: &Report) -> String {
     let good = count(&[HostState::Clean, HostState::Removed]);
     let open = total - found - reboot - good;
     let mut sentences = Vec::new();
-    if !report.finished {
-        sentences.push("The run is not finished: its journal has no end record.".to_owned());
-    }
-    if report.exit_code() == ExitCode::Stopped {
-        sentences.push("The run was stopped before all was done.".to_owned());
-    }
-    if report.exit_code() == ExitCode::Interrupted {
-        sentences.push("The run was interrupted by its operator.".to_owned());
-    }
+    sentences.extend(how_it_ended(report));
     if total == 0 {
         sentences.push("No host was looked at: nothing can be said.".to_owned());
     } else if good == total {
@@ -475,13 +217,29 @@ fn verdict(report: &Report) -> String {
         sentences.push(format!("{found} of {} {verb} a product or its residue.", hosts(total)));
     }
     if reboot > 0 {
-        sentences.push(format!("{} must be rebooted before the removal is proven.", hosts(reboot)));
+        let accepted = if report.pending_is_ok() { ", which the plan accepts" } else { "" };
+        sentences.push(format!("{} must be rebooted before the removal is proven{accepted}.", hosts(reboot)));
     }
     if open > 0 {
         sentences.push(format!("{open} of {} cannot be vouched for.", hosts(total)));
     }
-    if report.finished {
+    if report.finished || report.stopped.is_some() {
         sentences.push(format!("Exit code {}.", report.exit_code().code()));
     }
     sentences.join(" ")
+}
+
+/// What is to be said of the run as a whole, if it did not just end.
+fn how_it_ended(report: &Report) -> Option<String> {
+    let because = report.stopped.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    match report.exit_code() {
+        _ if !report.finished && report.stopped.is_none() => Some(
+            "The run is not finished: its journal has no end record, so it is still at work or its process died."
+                .to_owned(),
+        ),
+        ExitCode::Stopped => Some(format!("The run was stopped before all was done{because}.")),
+        ExitCode::Interrupted => Some(format!("The run was interrupted by its operator{because}.")),
+        _ if report.stopped.is_some() => Some(format!("The run has work left{because}.")),
+        _ => None,
+    }
 }

@@ -23,7 +23,8 @@ pub struct StepSummary {
 
 impl StepSummary {
     /// Whether something was begun on the host.
-    fn was_begun(&self) -> bool {
+    #[must_use]
+    pub fn was_begun(&self) -> bool {
         match self.result {
             StepResult::Done | StepResult::Failed | StepResult::Blocked | StepResult::Interrupted => true,
             StepResult::AlreadySo | StepResult::NotRun => false,
@@ -164,7 +165,9 @@ fn notes(steps: &[StepSummary]) -> String {
 fn worked_on(before: &[Finding], steps: &[StepSummary]) -> String {
     let mut products: Vec<&str> = Vec::new();
     for step in steps.iter().filter(|step| step.was_begun()) {
-        if !products.contains(&step.product.as_str()) {
+        // A reboot of the host is of no product.
+        let is_product = before.iter().any(|finding| finding.product == step.product);
+        if is_product && !products.contains(&step.product.as_str()) {
             products.push(&step.product);
         }
     }

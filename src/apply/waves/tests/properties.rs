@@ -361,3 +361,30 @@ proptest! {
         prop_assert_eq!(judge.seen.len(), specs.iter().map(|spec| spec.hosts.len()).sum::<usize>());
     }
 }
+
+/// Each deliberate defect of the machine breaks a rule that the judge watches.
+#[cfg(feature = "deliberate-defects")]
+#[test]
+fn the_judge_notices_every_deliberate_defect() {
+    use crate::model::deliberate::switch;
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let cases = (situation(), any::<bool>(), moves());
+    for defect in [
+        Defect::BudgetOffByOne,
+        Defect::ParallelOffByOne,
+        Defect::TwoWavesAtOnce,
+        Defect::SoakByWallClock,
+        Defect::ApprovalSkipped,
+        Defect::WindowIgnored,
+    ] {
+        let mut runner = TestRunner::deterministic();
+        switch(Some(defect));
+        let noticed = (0..3000).any(|_| {
+            let ((specs, past), attended, moves) = cases.new_tree(&mut runner).unwrap().current();
+            play(&specs, &past, attended, &moves).is_err()
+        });
+        switch(None);
+        assert!(noticed, "{defect:?}");
+    }
+}

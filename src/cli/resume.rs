@@ -1,0 +1,85 @@
+//! `apply --resume`: going on with a run that was stopped, or whose controller died.
+
+use super::apply::{Work, access_of, ask_before_local};
+use super::args::ApplyArguments;
+use super::error::CliError;
+use super::output::refuse_unwritable;
+use super::run_log::{RunLog, operator, runs_dir};
+use crate::apply::{Past, steady_now};
+use crate::journal::{Run, Writer};
+use crate::model::event::HostEntry;
+use crate::model::output::shell_word;
+use crate::model::{Event, ExitCode, Record};
+use crate::plan::{self, Plan};
+
+/// Runs `apply --resume`.
+pub fn run(arguments: &ApplyArguments) -> Result<ExitCode, CliError> {
+    let which = arguments.resume.as_deref().unwrap_or("last");
+    refuse_unwritable(arguments.run.output.output.as_deref(), "-o")?;
+    let (journal, run) = Writer::open(&runs_dir(arguments.run.runs.as_deref()), which)?;
+    let hosts = hosts_of(&run)?;
+    let plan = plan_of(&run)?;
+    check_waves(&plan, &arguments.approve_wave)?;
+    let access = access_of(&plan, &arguments.run)?;
+    if !arguments.yes {
+        ask_before_local(&plan)?;
+    }
+    let work = Work { plan: &plan, access: &access, run: &arguments.run, changing: &arguments.changing };
+    journal.set_redactor(work.redactor());
+    let resumed = Event::RunResumed {
+        operator: operator(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        approved: arguments.approve_wave.clone(),
+        after_failures: arguments.continue_after_failures,
+        retry_failed: arguments.retry_failed,
+        break_lock: arguments.changing.break_lock,
+    };
+    let past = past(&run, &resumed, &plan);
+    let log = RunLog::resume(journal, &hosts, &past.ended, resumed, &arguments.run.output)?;
+    work.go(log, Some(&past))
+}
+
+/// What the journal says, with what is decided now.
+fn past(run: &Run, resumed: &Event, plan: &Plan) -> Past {
+    let mut records = run.records.clone();
+    let (seq, at) = records.last().map(|last| (last.seq + 1, last.at)).unwrap_or_default();
+    records.push(Record { seq, at, host: None, event: resumed.clone() });
+    Past::read(&records, plan, &steady_now())
+}
+
+fn hosts_of(run: &Run) -> Result<Vec<HostEntry>, CliError> {
+    match run.records.first().map(|record| &record.event) {
+        Some(Event::RunStarted { verb, hosts, .. }) if verb == "apply" => Ok(hosts.clone()),
+        Some(Event::RunStarted { verb, .. }) => Err(CliError::input(
+            format!("run {} is of `{verb}`, and only an `apply` can be resumed", run.id),
+            format!("`uproot {verb}` changes nothing: run it again"),
+        )),
+        _ => Err(CliError::input(
+            format!("run {} died before its first record: nothing was begun", run.id),
+            "apply the plan anew",
+        )),
+    }
+}
+
+/// The plan that the run keeps, if it still is the one that was begun.
+fn plan_of(run: &Run) -> Result<Plan, CliError> {
+    let file = run.dir.join("plan.json");
+    let (plan, _, digest) = plan::read(&file)?;
+    match run.records.first().map(|record| &record.event) {
+        Some(Event::RunStarted { plan: Some(begun), .. }) if *begun == digest => Ok(plan),
+        _ => Err(CliError::input(
+            format!("`{}` is not the plan that run {} was begun with", file.display(), run.id),
+            "`uproot journal verify` says what was altered; nothing more is done by this run",
+        )),
+    }
+}
+
+fn check_waves(plan: &Plan, approved: &[String]) -> Result<(), CliError> {
+    let known = |name: &&String| plan.waves.iter().any(|wave| wave.name == **name);
+    let Some(wrong) = approved.iter().find(|name| !known(name)) else { return Ok(()) };
+    let names: Vec<String> = plan.waves.iter().map(|wave| shell_word(&wave.name)).collect();
+    Err(CliError::input(
+        format!("the plan of this run has no wave `{wrong}`"),
+        format!("its waves are {}", names.join(", ")),
+    ))
+}

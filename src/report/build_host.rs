@@ -1,0 +1,241 @@
+//! One host's records → its part of the report.
+
+use super::{EarlierEnd, EarlierOutcome, HostReport, StepReport};
+use crate::model::event::{HostEntry, OutputRef, Phase, StepResult};
+use crate::model::{Event, Finding, HostState};
+use jiff::Timestamp;
+
+/// A host whose end may not have come yet.
+pub(super) struct Building {
+    host: HostReport,
+    /// Whether it has an end, and was not started again after it.
+    ended: bool,
+    /// What the last look before the first step found.
+    before_steps: Option<Vec<Finding>>,
+}
+
+/// A host ended a second time without having been started again.
+pub(super) struct EndedTwice;
+
+impl Building {
+    pub(super) fn new(entry: &HostEntry) -> Self {
+        let host = HostReport {
+            host: entry.name.clone(),
+            address: entry.address.clone(),
+            user: entry.user.clone(),
+            groups: entry.groups.clone(),
+            state: HostState::Skipped,
+            reason: String::new(),
+            remedy: None,
+            wave: None,
+            platform: None,
+            identity: None,
+            boot: None,
+            touched: false,
+            unfinished: false,
+            lock: None,
+            earlier: Vec::new(),
+            started: None,
+            ended: None,
+            findings: Vec::new(),
+            found_before: None,
+            steps: Vec::new(),
+        };
+        Self { host, ended: false, before_steps: None }
+    }
+
+    /// Takes an event of the host in.
+    pub(super) fn take(&mut self, at: Timestamp, event: &Event) -> Result<(), EndedTwice> {
+        match event {
+            Event::HostStarted { wave } => self.start(at, wave.as_deref()),
+            Event::Facts { platform, identity, boot, .. } => {
+                self.host.platform = *platform;
+                self.host.identity = Some(identity.clone());
+                self.host.boot = Some(boot.clone());
+            }
+            Event::Findings { phase, findings } => self.found(*phase, findings),
+            Event::LockTaken { from, broken } => self.lock_taken(from.as_ref(), *broken),
+            Event::LockReleased { left } => {
+                let lock = self.host.lock.get_or_insert_default();
+                lock.held = false;
+                lock.left.clone_from(left);
+            }
+            Event::StepIntent { step, product, summary, attempt, .. } => {
+                self.host.touched = true;
+                let begun = begun(step, product, summary, *attempt);
+                put(&mut self.host.steps, begun, replaced_by_intent);
+            }
+            Event::StepOutcome { .. } => self.outcome(event),
+            Event::HostEnded { state, reason, remedy, unfinished } => {
+                if std::mem::replace(&mut self.ended, true) {
+                    return Err(EndedTwice);
+                }
+                self.host.state = *state;
+                self.host.reason.clone_from(reason);
+                self.host.remedy.clone_from(remedy);
+                self.host.unfinished = *unfinished;
+                self.host.ended = Some(at);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, at: Timestamp, wave: Option<&str>) {
+        if std::mem::take(&mut self.ended)
+            && let Some(at) = self.host.ended.take()
+        {
+            let reason = std::mem::take(&mut self.host.reason);
+            self.host.earlier.push(EarlierEnd { at, state: self.host.state, reason });
+        }
+        self.host.remedy = None;
+        self.host.started.get_or_insert(at);
+        self.host.wave = wave.map(str::to_owned);
+    }
+
+    /// What a later look finds after steps was found after them, also where a resumption calls it the
+    /// look before its own.
+    fn found(&mut self, phase: Phase, findings: &[Finding]) {
+        let earlier = std::mem::replace(&mut self.host.findings, findings.to_vec());
+        if phase == Phase::Before && !self.host.steps.iter().any(|step| step.attempts > 0) {
+            self.before_steps = Some(findings.to_vec());
+        } else if self.host.found_before.is_none() {
+            self.host.found_before = Some(self.before_steps.take().unwrap_or(earlier));
+        }
+    }
+
+    fn lock_taken(&mut self, from: Option<&String>, broken: bool) {
+        self.host.touched = true;
+        let lock = self.host.lock.get_or_insert_default();
+        lock.held = true;
+        lock.broken |= broken;
+        if let Some(from) = from {
+            lock.from = Some(from.clone());
+        }
+    }
+
+    fn outcome(&mut self, event: &Event) {
+        let Some(outcome) = ended(event) else { return };
+        let ran = !matches!(outcome.result, StepResult::NotRun | StepResult::AlreadySo);
+        self.host.touched |= ran && outcome.status.is_some();
+        put(&mut self.host.steps, outcome, replaced_by_outcome);
+    }
+
+    /// The host with a state, also where the journal has no end for it. `stopped`: why the run was
+    /// stopped, where it was.
+    pub(super) fn settle(self, stopped: Option<&str>) -> HostReport {
+        let mut host = self.host;
+        if self.ended {
+            return host;
+        }
+        let is_open = |step: &&StepReport| step.result == StepResult::Interrupted && step.millis.is_none();
+        let open = host.steps.iter().find(is_open);
+        (host.state, host.reason) = match (open, stopped) {
+            (Some(step), _) => {
+                let reason = format!("step {} was begun and its outcome is not known", step.step);
+                (HostState::Interrupted, reason)
+            }
+            (None, Some(reason)) if host.started.is_some() => {
+                (HostState::Interrupted, format!("stopped before this host was done: {reason}"))
+            }
+            (None, None) if host.started.is_some() => {
+                (HostState::Interrupted, "the run ended before this host was done".to_owned())
+            }
+            (None, Some(reason)) => (HostState::Skipped, format!("not begun: {reason}")),
+            (None, None) => (HostState::Skipped, "the run ended before this host was begun".to_owned()),
+        };
+        host.unfinished = host.started.is_some();
+        host
+    }
+}
+
+/// A step of which only the intent is known so far.
+fn begun(step: &str, product: &str, summary: &str, attempt: u32) -> StepReport {
+    StepReport {
+        step: step.to_owned(),
+        product: product.to_owned(),
+        summary: summary.to_owned(),
+        result: StepResult::Interrupted,
+        status: None,
+        effect: None,
+        reason: Some("it was begun, and the journal has no outcome".to_owned()),
+        millis: None,
+        stdout: OutputRef::default(),
+        stderr: OutputRef::default(),
+        reboot_needed: false,
+        attempts: attempt.max(1),
+        earlier: Vec::new(),
+    }
+}
+
+/// A step as its outcome tells it.
+fn ended(event: &Event) -> Option<StepReport> {
+    let Event::StepOutcome {
+        step,
+        product,
+        summary,
+        result,
+        status,
+        effect,
+        reboot_needed,
+        reason,
+        millis,
+        stdout,
+        stderr,
+    } = event
+    else {
+        return None;
+    };
+    Some(StepReport {
+        step: step.clone(),
+        product: product.clone(),
+        summary: summary.clone(),
+        result: *result,
+        status: *status,
+        effect: *effect,
+        reason: reason.clone(),
+        millis: Some(*millis),
+        stdout: stdout.clone(),
+        stderr: stderr.clone(),
+        reboot_needed: *reboot_needed,
+        attempts: 0,
+        earlier: Vec::new(),
+    })
+}
+
+/// Puts a step in the place of what is known of it, or at the end. `replaces` says whether it does,
+/// and completes it.
+fn put(
+    steps: &mut Vec<StepReport>,
+    mut step: StepReport,
+    replaces: fn(known: &StepReport, step: &mut StepReport) -> bool,
+) {
+    let Some(known) = steps.iter_mut().find(|known| known.step == step.step) else {
+        steps.push(step);
+        return;
+    };
+    if !replaces(known, &mut step) {
+        return;
+    }
+    step.earlier = std::mem::take(&mut known.earlier);
+    if known.attempts > 0 && known.millis.is_some() {
+        step.earlier.push(EarlierOutcome {
+            attempt: known.attempts,
+            result: known.result,
+            status: known.status,
+            reason: known.reason.take(),
+        });
+    }
+    *known = step;
+}
+
+fn replaced_by_intent(known: &StepReport, step: &mut StepReport) -> bool {
+    step.attempts = step.attempts.max(known.attempts);
+    true
+}
+
+/// That a step was not begun again says nothing of how it ended when it was.
+fn replaced_by_outcome(known: &StepReport, step: &mut StepReport) -> bool {
+    step.attempts = known.attempts;
+    step.result != StepResult::NotRun || known.attempts == 0
+}
