@@ -1,13 +1,14 @@
 //! Any number of seeds of the simulation: `cargo run --release --example simulate -- --seeds N`.
 //!
 //! `--from M` begins with seed M, `--jobs J` uses J threads, `--seed N` runs one seed and `-v` prints
-//! every event of it. `--defect NAME` switches a deliberate defect on (with `--features
+//! every event of it. `--survey` goes on after failures, and lists the kinds of them. `--defect NAME` switches a deliberate defect on (with `--features
 //! deliberate-defects`), `--defects` says for each of them how many seeds catch it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 mod sim;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +22,7 @@ struct Arguments {
     one: Option<u64>,
     defect: Option<Defect>,
     table: bool,
+    survey: bool,
     verbose: bool,
 }
 
@@ -37,7 +39,7 @@ fn main() -> ExitCode {
 fn arguments() -> Result<Arguments, String> {
     let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut found =
-        Arguments { from: 0, seeds: 10_000, jobs, one: None, defect: None, table: false, verbose: false };
+        Arguments { from: 0, seeds: 10_000, jobs, one: None, defect: None, table: false, survey: false, verbose: false };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut number = || -> Result<u64, String> {
@@ -55,6 +57,7 @@ fn arguments() -> Result<Arguments, String> {
                 found.defect = Some(defect.ok_or(format!("there is no defect `{name}`; there are: {:?}", Defect::ALL))?);
             }
             "--defects" => found.table = true,
+            "--survey" => found.survey = true,
             "-v" => found.verbose = true,
             other => return Err(format!("unknown option `{other}`")),
         }
@@ -101,6 +104,7 @@ fn many(arguments: &Arguments) -> Result<(), String> {
     let end = arguments.from + arguments.seeds;
     let total = Mutex::new(sim::Tally::default());
     let failures = Mutex::new(Vec::new());
+    let surveyed: Mutex<Vec<sim::Failure>> = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..arguments.jobs {
             scope.spawn(|| {
@@ -115,6 +119,7 @@ fn many(arguments: &Arguments) -> Result<(), String> {
                     }
                     match sim::run(seed, false) {
                         Ok(one) => tally.add(&one),
+                        Err(failure) if arguments.survey => surveyed.lock().unwrap().push(failure),
                         Err(failure) => {
                             failures.lock().unwrap().push(told(&failure, arguments.defect));
                             next.store(end, Ordering::Relaxed);
@@ -129,6 +134,15 @@ fn many(arguments: &Arguments) -> Result<(), String> {
     let seconds = begin.elapsed().as_secs_f64();
     println!("{total:?}");
     println!("{} seeds in {seconds:.1} s: {:.0} seeds/s", total.seeds, total.seeds as f64 / seconds);
+    let mut kinds: BTreeMap<String, Vec<sim::Failure>> = BTreeMap::new();
+    for failure in surveyed.into_inner().unwrap() {
+        let kind: String = failure.what.chars().filter(|c| !c.is_ascii_digit()).take(70).collect();
+        kinds.entry(kind).or_default().push(failure);
+    }
+    for of_kind in kinds.values() {
+        let seeds: Vec<u64> = of_kind.iter().take(6).map(|failure| failure.seed).collect();
+        println!("{:>6}  {}  {seeds:?}", of_kind.len(), of_kind[0].what);
+    }
     let failures = failures.into_inner().unwrap();
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n\n")) }
 }

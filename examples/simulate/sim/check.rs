@@ -50,9 +50,13 @@ struct HostView {
     runs: Vec<Run>,
     /// Whether a lock or a step of ours was ever on it.
     touched: bool,
+    /// Whether a person asked, since it was last begun, that it be tried again.
+    retried: bool,
     /// Whether a message to it was lost, or it could not be reached, in the work that was last begun.
     lost: bool,
     left: Option<bool>,
+    /// Why it should not have been begun.
+    wrongly: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -139,39 +143,51 @@ impl Check {
 
     // What the controller does with hosts.
 
-    /// A host is begun by the machine.
+    /// A host is begun by the machine. That breaks a promise only when the host is really approached.
     pub fn begin_host(&mut self, wave: usize, host: usize, now: Millis, wall: jiff::Timestamp) {
-        let planned = self.plan.waves[wave].clone();
-        let name = self.plan.hosts[host].name.clone();
+        let wrong = self.why_not(wave, host, now, wall);
+        let view = &mut self.hosts[host];
+        (view.lost, view.left, view.wrongly) = (false, None, wrong);
+        self.flight.push((wave, host));
+    }
+
+    /// Why a host may not be begun now.
+    fn why_not(&self, wave: usize, host: usize, now: Millis, wall: jiff::Timestamp) -> Option<String> {
+        let planned = &self.plan.waves[wave];
+        let (name, of) = (&self.plan.hosts[host].name, &planned.name);
         let flying = self.flight.len();
         let parallel = planned.parallel.unwrap_or(1);
-        self.must(flying < parallel, || {
-            format!("parallel: {name} is begun with {flying} hosts in flight, wave {} allows {parallel}", planned.name)
-        });
-        let other = self.flight.iter().find(|(other, _)| *other != wave).copied();
-        self.must(other.is_none(), || format!("two waves at once: {name} of wave {wave} is begun, {other:?} is in flight"));
-        let approved = self.waves[wave].approved || !planned.approve;
-        self.must(approved, || format!("approval: {name} is begun, and wave {} is not approved", planned.name));
-        let open = planned.window.as_ref().is_none_or(|window| window.is_open(wall));
-        self.must(open, || format!("window: {name} is begun at {wall}, outside of the window of {}", planned.name));
-        let started = self.waves[wave].started;
-        self.must(started, || format!("waves: {name} is begun, and wave {} is not in the journal", planned.name));
-        for earlier in 0..wave {
-            let soak = self.plan.waves[earlier].soak * 1000;
-            let passed = self.waves[earlier].passed;
-            self.must(passed.is_some(), || format!("waves: {name} is begun, and wave {earlier} has not passed"));
-            self.must(passed.is_none_or(|at| now >= at + soak), || {
-                format!("soak: {name} is begun {} ms after the end of wave {earlier}, which soaks {soak} ms", now - passed.unwrap_or(0))
-            });
+        if flying >= parallel {
+            return Some(format!("parallel: {name} is begun as well as {flying} others, {of} allows {parallel}"));
         }
-        self.no_new_host(host, "is begun");
+        if let Some(other) = self.flight.iter().find(|(other, _)| *other != wave) {
+            return Some(format!("two waves at once: {name} of {of} is begun, {other:?} is in flight"));
+        }
+        if planned.approve && !self.waves[wave].approved {
+            return Some(format!("approval: {name} is begun, and wave {of} is not approved"));
+        }
+        if planned.window.as_ref().is_some_and(|window| !window.is_open(wall)) {
+            return Some(format!("window: {name} is begun at {wall}, outside of the window of {of}"));
+        }
+        if !self.waves[wave].started {
+            return Some(format!("waves: {name} is begun, and wave {of} is not in the journal"));
+        }
+        for (earlier, view) in self.waves.iter().enumerate().take(wave) {
+            let soak = self.plan.waves[earlier].soak * 1000;
+            let Some(passed) = view.passed else {
+                return Some(format!("waves: {name} is begun, and wave {earlier} has not passed"));
+            };
+            if now < passed + soak {
+                let since = now - passed;
+                return Some(format!("soak: {name} is begun {since} ms after wave {earlier}, which soaks {soak} ms"));
+            }
+        }
         let view = &self.hosts[host];
-        let over = view.ended.is_some_and(|end| !end.unfinished) && !self.retry;
-        let again = view.ended;
-        self.must(!over, || format!("resume: {name} is begun again after {again:?}"));
-        self.hosts[host].lost = false;
-        self.hosts[host].left = None;
-        self.flight.push((wave, host));
+        let again = view.ended.filter(|end| !end.unfinished && !view.retried);
+        if let Some(again) = again {
+            return Some(format!("resume: {name} is begun again after {again:?}"));
+        }
+        self.new_host(host, "is begun")
     }
 
     /// Its work is over, or its controller is dead.
@@ -188,17 +204,18 @@ impl Check {
         self.waves.iter().enumerate().find_map(|(wave, view)| Some((wave, view.spent?)))
     }
 
-    fn no_new_host(&mut self, host: usize, what: &str) {
-        let spent = self.spent();
-        let touched = self.hosts[host].touched;
-        let name = self.plan.hosts[host].name.clone();
-        self.must(spent.is_none() || touched, || {
-            format!("budget: {name} {what}, and the budget of wave {} was spent", spent.map_or(0, |s| s.0))
-        });
+    /// What is wrong with touching a host, if it was not touched before.
+    fn new_host(&self, host: usize, what: &str) -> Option<String> {
+        let (wave, _) = self.spent().filter(|_| !self.hosts[host].touched)?;
+        let name = &self.plan.hosts[host].name;
+        Some(format!("budget: {name} {what}, and the budget of wave {wave} was spent"))
     }
 
-    /// A connection to a host was made.
-    pub fn connected(&mut self, _host: usize) {}
+    /// A host is approached.
+    pub fn approached(&mut self, host: usize) {
+        let wrong = self.hosts[host].wrongly.take();
+        self.must(wrong.is_none(), || wrong.unwrap_or_default());
+    }
 
     /// A message to a host was lost, or it was not reached.
     pub fn lost(&mut self, host: usize) {
@@ -207,7 +224,8 @@ impl Check {
 
     /// The controller asks for a host's lock.
     pub fn lock_ordered(&mut self, host: usize) {
-        self.no_new_host(host, "is to be locked");
+        let wrong = self.new_host(host, "is to be locked");
+        self.must(wrong.is_none(), || wrong.unwrap_or_default());
     }
 
     /// A host's lock is ours.
@@ -326,9 +344,16 @@ impl Check {
                 }
                 if *after_failures || *retry_failed {
                     self.renewed = at;
-                    self.waves.iter_mut().for_each(|wave| wave.spent = None);
                 }
-                self.hosts.iter_mut().for_each(|host| host.started = false);
+                // A host that is taken up again does not count any more as it ended.
+                for wave in 0..self.waves.len() {
+                    self.waves[wave].spent = None;
+                    self.count(at, wave);
+                }
+                for host in &mut self.hosts {
+                    host.started = false;
+                    host.retried |= *retry_failed;
+                }
             }
             Event::WaveApproved { wave, .. } => {
                 if let Some(wave) = wave_of(wave) {
@@ -383,6 +408,7 @@ impl Check {
         match event {
             Event::HostStarted { .. } => {
                 self.hosts[index].started = true;
+                self.hosts[index].retried = false;
                 self.hosts[index].ended = None;
             }
             Event::LockReleased { left } => {
@@ -399,7 +425,13 @@ impl Check {
                 let view = self.hosts[index].steps.entry(step.clone()).or_default();
                 (view.outcome, view.reboot_needed) = (Some(*result), *reboot_needed);
             }
-            Event::HostEnded { state, unfinished, .. } => self.host_ended(at, index, *state, *unfinished, host, now),
+            Event::HostEnded { state, unfinished, reason, .. } => {
+                let ran = !self.hosts[index].runs.is_empty() && reason.contains("nothing was run");
+                self.must(!ran || *state != HostState::Clean, || {
+                    format!("truth: {} is said to be clean, `{reason}`, and steps ran", host.name)
+                });
+                self.host_ended(at, index, *state, *unfinished, host, now);
+            }
             _ => {}
         }
     }
@@ -485,8 +517,8 @@ impl Check {
                 self.must(waits || !pending, || format!("truth: {name} is said to be {state}, and was rebooted"));
                 let bare = self.plan.require_protection.is_some() && !host.things.has(Thing::Guard);
                 self.must(!bare || runs.is_empty(), || format!("truth: {name} is said to be {state}, and is bare"));
-                self.must((state == HostState::Clean) == runs.is_empty(), || {
-                    format!("truth: {name} is said to be {state} after {} steps", runs.len())
+                self.must(state == HostState::Clean || !runs.is_empty(), || {
+                    format!("truth: {name} is said to be {state}, and no step ran")
                 });
             }
             HostState::Unreachable | HostState::Skipped | HostState::Drifted if !unfinished => {
@@ -557,9 +589,9 @@ impl Check {
         waves.filter(|(wave, view)| wave.approve && !view.approved).map(|(wave, _)| wave.name.clone()).collect()
     }
 
-    /// Whether the run has ended for good.
+    /// Whether the run has ended for good, as a new process would find it.
     pub fn is_over(&self) -> bool {
-        self.ended
+        self.entries.last().is_some_and(|entry| matches!(entry.event, Event::RunEnded { .. }))
     }
 
     /// A host's last end, and whether it is unfinished.

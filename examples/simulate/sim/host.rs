@@ -76,6 +76,8 @@ pub struct Host {
     pub things: Things,
     /// What goes at the next boot.
     pub goes_at_boot: Things,
+    /// What of the planned products was there when the plan was made.
+    pub planned: Things,
     /// Whether it is not any more as the plan has it, by no doing of ours.
     pub drifted: bool,
     /// Not reached before this moment.
@@ -144,6 +146,7 @@ impl Host {
             up: true,
             things,
             goes_at_boot: Things::default(),
+            planned: things,
             drifted: false,
             refuses_until: 0,
             refuses_for_good: false,

@@ -159,6 +159,9 @@ fn lives(world: &Shared, scenario: &Scenario, tally: &mut Tally) -> Result<(), S
             Fate::Failed | Fate::Stopped => {}
         }
         bury(world)?;
+        if world.lock().check.is_over() {
+            return Ok(());
+        }
         // A controller that died before its first record was whole has begun no run.
         first = world.lock().check.entries().is_empty();
         if first {

@@ -235,6 +235,7 @@ impl Reach for SimulatedHost {
         self.connection = None;
         {
             let mut world = self.world.lock();
+            world.check.approached(self.index);
             world.operation(false);
             if world.cancelled {
                 return Err(cancelled());
@@ -248,7 +249,6 @@ impl Reach for SimulatedHost {
             let (answers, for_good, epoch) = (host.answers(now), host.refuses_for_good, host.epoch);
             if answers {
                 self.connection = Some(epoch);
-                world.check.connected(self.index);
                 None
             } else {
                 world.check.lost(self.index);

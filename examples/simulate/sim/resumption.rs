@@ -13,15 +13,28 @@ type Opened = Option<(Ledger, Vec<Record>)>;
 pub fn open(world: &Shared, disk: Arc<SimulatedDisk>) -> Result<Opened, String> {
     let bytes = world.lock().disk.bytes.clone();
     compare(world, &bytes)?;
-    let (ledger, run) = match Ledger::resume(disk, &bytes) {
-        Ok(opened) => opened,
-        Err(JournalError::Io { .. }) => return Ok(None),
-        Err(error) => return Err(format!("resume: the journal is refused: {error}")),
-    };
+    match Ledger::resume(disk, &bytes) {
+        Ok((ledger, run)) => {
+            note_repair(world, &run.records)?;
+            Ok(Some((ledger, run.records)))
+        }
+        // The repair could not be written, or only not be made durable.
+        Err(JournalError::Io { .. } | JournalError::Failed(_)) => {
+            let bytes = world.lock().disk.bytes.clone();
+            let left = journal::read_bytes(super::RUN, &bytes).map_err(|error| format!("journal: {error}"))?;
+            note_repair(world, &left.records)?;
+            Ok(None)
+        }
+        Err(error) => Err(format!("resume: the journal is refused: {error}")),
+    }
+}
+
+/// The ledger itself records a repair.
+fn note_repair(world: &Shared, records: &[Record]) -> Result<(), String> {
     let mut world = world.lock();
     let world = &mut *world;
     let known = world.check.entries().len();
-    for record in run.records.iter().skip(known) {
+    for record in records.iter().skip(known) {
         if !matches!(record.event, Event::Repaired { .. }) {
             return Err(format!("resume: a record that nobody wrote: {record:?}"));
         }
@@ -30,7 +43,7 @@ pub fn open(world: &Shared, disk: Arc<SimulatedDisk>) -> Result<Opened, String> 
         world.check.written(end, now, None, record.event.clone());
     }
     world.check.durable(world.disk.durable, &world.hosts, world.now);
-    Ok(Some((ledger, run.records)))
+    Ok(())
 }
 
 /// Reads a journal with the real reader and compares it with what was handed in.

@@ -339,20 +339,19 @@ pub fn drift(host: &mut Host, planned: &PlannedHost, random: &mut Random) {
         }
         3 | 4 => {
             let (_, thing) = random.pick(&STEPS);
-            if host.things.has(thing) && !planned.steps.is_empty() {
-                host.things.take(thing);
-                host.drifted = host.things.has_product();
-            }
+            host.things.take(thing);
         }
-        5 => {
-            // What was not there when it was planned.
-            if planned.gone_after.iter().any(|id| id == "alpha") && !host.things.has(Thing::Alpha) {
-                host.things.add(Thing::Alpha);
-                host.drifted = true;
-            }
-        }
+        // What was not there when it was planned.
+        5 => host.things.add(Thing::Alpha),
         _ => {}
     }
+    // Only of products that the plan removes: others are none of its business.
+    let of_plan = |(id, thing): &(&str, Thing)| {
+        let product = id.split('/').next().unwrap_or_default();
+        planned.gone_after.iter().any(|gone| gone == product)
+            && host.things.has(*thing) != host.planned.has(*thing)
+    };
+    host.drifted = STEPS.iter().any(of_plan);
 }
 
 fn waves(hosts: &[PlannedHost], troubles: Troubles, random: &mut Random) -> Vec<PlannedWave> {

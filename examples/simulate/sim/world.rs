@@ -3,7 +3,7 @@
 
 use super::check::Check;
 use super::disk::DiskState;
-use super::host::{Did, Host, HostEvent, Millis, NEVER};
+use super::host::{Did, Host, Millis, NEVER};
 use super::random::Random;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
