@@ -138,18 +138,18 @@ fn a_file_that_is_not_there_is_wrong_input() {
 fn what_is_not_obeyed_yet_is_refused_with_its_place() {
     let place = Place::new();
     let product = "products:\n  - id: a\n    name: A\n    platforms: [linux]\n    confirmed: false\n    \
-                   detect: { path: /opt/a/b }\n    remove: [{ remove_path: /opt/a/b }]\n";
-    for (key, text) in [
-        ("require_protection", "policy: { require_protection: { service: mdatp } }"),
-        ("reboot", "policy: { reboot: if-needed }"),
-        ("soak", "waves: [{ name: all, hosts: all, soak: 5m }]"),
-        ("approve", "waves: [{ name: all, hosts: all, approve: true }]"),
-        ("window", "waves: [{ name: all, hosts: all, window: \"Mon..Fri 22:00-05:00 UTC\" }]"),
+                   detect: { path: /opt/a/b }\n    remove:\n";
+    let digest = "0".repeat(64);
+    for (key, step) in [
+        ("upload", format!("upload: {{ source: a, to: /opt/a/b, sha256: \"{digest}\" }}")),
+        ("uninstall_program", "uninstall_program: A".to_owned()),
+        ("delete_registry", "delete_registry: 'HKLM\\SOFTWARE\\A'".to_owned()),
+        ("reboot", "reboot: a driver".to_owned()),
     ] {
-        let file = place.write("playbook.yml", &format!("uproot: 1\nname: test\n{text}\n{product}"));
+        let file = place.write("playbook.yml", &format!("uproot: 1\nname: test\n{product}      - {step}\n"));
         let arguments = ["plan", "-i", NOWHERE, "--playbook", &file];
-        place.refuses(&arguments, &[key, "playbook.yml:3:", "  | "]);
-        place.refuses(&["run", "--yes", "-i", NOWHERE, "--playbook", &file], &[key, "playbook.yml:3:"]);
+        place.refuses(&arguments, &[key, "playbook.yml:10:", "  | "]);
+        place.refuses(&["run", "--yes", "-i", NOWHERE, "--playbook", &file], &[key, "playbook.yml:10:"]);
         assert!(!place.0.path().join("uproot-plan.json").exists(), "{key}: a plan was written");
     }
 }

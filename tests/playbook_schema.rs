@@ -74,6 +74,7 @@ const PARSER_ONLY: &[&str] = &[
     "belongs to the system",
     "is not a SHA-256",
     "is not a window",
+    "contradicts the policy",
     "but the product is not",
     "needs both `file` and `pattern`",
     "is report_only and has steps",

@@ -8,159 +8,20 @@
     reason = "tests"
 )]
 
+#[path = "report/guide.rs"]
+mod guide;
+#[path = "report/resumed.rs"]
+mod resumed;
+#[path = "report/script.rs"]
+mod script;
+
 use proptest::prelude::*;
+use script::{Script, absent, finding, present};
 use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;
-use uproot::model::event::{HostEntry, OutputRef, Phase, StepResult};
-use uproot::model::{
-    BootIdentity, Event, Evidence, EvidenceRole, ExitCode, Finding, HostState, MachineIdentity, Platform,
-    ProductState, Record, Truth,
-};
+use uproot::model::event::{Phase, StepResult};
+use uproot::model::{Event, ExitCode, Finding, HostState, ProductState};
 use uproot::report::{Report, ReportError, TableOptions, json, table};
-
-/// Records one second apart.
-#[derive(Default)]
-struct Script {
-    records: Vec<Record>,
-}
-
-impl Script {
-    fn add(&mut self, host: Option<&str>, event: Event) -> &mut Self {
-        let seq = self.records.len() as u64;
-        let at = jiff::Timestamp::from_second(1_795_608_191 + seq as i64).unwrap();
-        self.records.push(Record { seq, at, host: host.map(str::to_owned), event });
-        self
-    }
-
-    fn start(&mut self, hosts: &[&str]) -> &mut Self {
-        let entry = |(index, name): (usize, &&str)| HostEntry {
-            name: (*name).to_owned(),
-            address: format!("10.0.0.{index}:22"),
-            user: Some("ops".into()),
-            groups: vec!["web".into()],
-        };
-        let event = Event::RunStarted {
-            run: "01990c3e-7a10-7000-8000-000000000001".into(),
-            verb: "apply".into(),
-            version: "0.1.0".into(),
-            operator: "ops@desk".into(),
-            playbook: "ab".repeat(32),
-            plan: Some("cd".repeat(32)),
-            options: BTreeMap::from([("parallel".to_owned(), "4".to_owned())]),
-            hosts: hosts.iter().enumerate().map(entry).collect(),
-        };
-        self.add(None, event)
-    }
-
-    fn begin(&mut self, host: &str) -> &mut Self {
-        self.add(Some(host), Event::HostStarted { wave: Some("canary".into()) })
-    }
-
-    fn facts(&mut self, host: &str) -> &mut Self {
-        let event = Event::Facts {
-            phase: Phase::Before,
-            blob: "ef".repeat(32),
-            platform: Some(Platform::Linux),
-            identity: MachineIdentity { machine_id: Some("12".repeat(16)), ..MachineIdentity::default() },
-            boot: BootIdentity::default(),
-        };
-        self.add(Some(host), event)
-    }
-
-    fn found(&mut self, host: &str, phase: Phase, findings: &[Finding]) -> &mut Self {
-        self.add(Some(host), Event::Findings { phase, findings: findings.to_vec() })
-    }
-
-    fn intent(&mut self, host: &str, step: &str) -> &mut Self {
-        let summary = "remove packages kesl-gui, kesl".to_owned();
-        self.add(
-            Some(host),
-            Event::StepIntent {
-                step: step.into(),
-                product: "kesl".into(),
-                summary,
-                attempt: 1,
-                boot: Default::default(),
-            },
-        )
-    }
-
-    fn outcome(&mut self, host: &str, step: &str, result: StepResult, stderr: &str) -> &mut Self {
-        let ran = !matches!(result, StepResult::NotRun | StepResult::AlreadySo | StepResult::Interrupted);
-        let event = Event::StepOutcome {
-            step: step.into(),
-            product: "kesl".into(),
-            summary: "remove packages kesl-gui, kesl".into(),
-            result,
-            status: ran.then_some(i32::from(result != StepResult::Done)),
-            effect: ran.then(|| Truth::from(result == StepResult::Done)),
-            reboot_needed: false,
-            reason: (result == StepResult::NotRun).then(|| "step kesl/1 failed".to_owned()),
-            millis: 1234,
-            stdout: OutputRef::default(),
-            stderr: OutputRef {
-                blob: (!stderr.is_empty()).then(|| "12".repeat(32)),
-                total: stderr.len() as u64,
-                tail: stderr.into(),
-            },
-        };
-        self.add(Some(host), event)
-    }
-
-    fn end(&mut self, host: &str, state: HostState, reason: &str, remedy: Option<&str>) -> &mut Self {
-        let remedy = remedy.map(str::to_owned);
-        self.add(Some(host), Event::HostEnded { state, reason: reason.into(), remedy, unfinished: false })
-    }
-
-    fn finish(&mut self, exit: ExitCode) -> &mut Self {
-        let mut summary = BTreeMap::new();
-        for record in &self.records {
-            if let Event::HostEnded { state, .. } = &record.event {
-                *summary.entry(*state).or_default() += 1;
-            }
-        }
-        self.add(None, Event::RunEnded { summary, exit })
-    }
-
-    fn report(&self) -> Report {
-        Report::from_records(&self.records).unwrap()
-    }
-}
-
-fn finding(product: &str, result: ProductState, version: Option<&str>) -> Finding {
-    let evidence = match result {
-        ProductState::Absent => Vec::new(),
-        _ => vec![Evidence {
-            role: EvidenceRole::Detect,
-            check: format!("package `{product}`"),
-            truth: if result == ProductState::Unknown { Truth::Unknown } else { Truth::True },
-            facts: version
-                .map(|version| format!("{product} {version} amd64 install ok installed"))
-                .into_iter()
-                .collect(),
-            matched: Some(vec!["not shown".into()]),
-            reason: (result == ProductState::Unknown).then(|| "dpkg-query: cannot be read".to_owned()),
-        }],
-    };
-    Finding {
-        product: product.into(),
-        name: format!("Kaspersky {product}"),
-        result,
-        version: version.map(str::to_owned),
-        evidence,
-    }
-}
-
-fn present() -> Vec<Finding> {
-    vec![
-        finding("kesl", ProductState::Present, Some("12.1.0-1543")),
-        finding("klnagent", ProductState::Present, Some("15.1.0-20748")),
-    ]
-}
-
-fn absent() -> Vec<Finding> {
-    vec![finding("kesl", ProductState::Absent, None), finding("klnagent", ProductState::Absent, None)]
-}
 
 /// A run that has every state in it, and hostile strings.
 fn every_state() -> Script {
@@ -279,7 +140,7 @@ fn every_state() -> Script {
     script
 }
 
-fn options(width: usize) -> TableOptions<'static> {
+pub(crate) fn options(width: usize) -> TableOptions<'static> {
     TableOptions { width, ..TableOptions::default() }
 }
 
@@ -333,7 +194,7 @@ fn json_is_as_the_schema_says() {
         None,
         Event::WaveStarted { wave: "w".into(), hosts: 1, max_failures: 0, max_unreachable: Some(2) },
     );
-    for script in [every_state(), unfinished] {
+    for script in [every_state(), unfinished, resumed::stopped(), resumed::resumed()] {
         let document: serde_json::Value = serde_json::from_str(&json(&script.report())).unwrap();
         let errors: Vec<String> = validator
             .iter_errors(&document)

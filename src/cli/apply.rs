@@ -4,14 +4,16 @@ use super::args::{ApplyArguments, ChangingArguments, RunArguments, RunningArgume
 use super::error::CliError;
 use super::fleet::access;
 use super::output::{print_bytes, write_report};
-use super::person::{Terminal, ask};
+use super::ask::ask;
+use super::person::Terminal;
 use super::plan::{make, shown};
 use super::resume;
 use super::run_log::{RunLog, Start, entry, operator};
 use super::secrets;
 use super::signals::Watch;
 use crate::apply::{self, Access, ApplyRequest, LockOrder, Past, Person, Stop, WorkLimits};
-use crate::model::{Cancel, ExitCode, Redactor};
+use crate::model::{Cancel, Event, EventSink, ExitCode, Redactor};
+use crate::plan::approval::{self, Approval};
 use crate::plan::{self, Plan, PlannedConnection};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,12 +23,14 @@ use std::time::Duration;
 pub fn run(arguments: &ApplyArguments) -> Result<ExitCode, CliError> {
     let Some(file) = &arguments.plan else { return resume::run(arguments) };
     let (plan, bytes, digest) = plan::read(file)?;
+    let approvals = super::approve::require(&arguments.approval, file, &bytes)?;
     let access = access_of(&plan, &arguments.run)?;
     if !arguments.yes {
         ask_before_local(&plan)?;
     }
     let work = Work { plan: &plan, access: &access, run: &arguments.run, changing: &arguments.changing };
-    work.begin(&bytes, digest)
+    let approved = Approved { needed: arguments.approval.require_approval, by: approvals };
+    work.begin(&bytes, digest, &approved)
 }
 
 /// Everything that reaches the hosts of a plan; every secret is resolved.
@@ -43,10 +47,13 @@ pub fn ask_before_local(plan: &Plan) -> Result<(), CliError> {
         host.connection.kind == PlannedConnection::LOCAL && host.steps.iter().any(|step| !step.already_so)
     };
     match plan.hosts.iter().find(local) {
-        Some(host) => ask(&format!("The plan changes this machine itself (`{}`). Go on?", host.name)),
+        Some(host) => ask(&format!("The plan changes this machine itself (`{}`). Go on?", host.name), UNCONFIRMED),
         None => Ok(()),
     }
 }
+
+/// What is said to whoever does not say yes.
+const UNCONFIRMED: &str = "not confirmed; nothing was changed";
 
 /// Runs `run`.
 pub fn plan_and_apply(arguments: &RunArguments) -> Result<ExitCode, CliError> {
@@ -73,7 +80,7 @@ pub fn plan_and_apply(arguments: &RunArguments) -> Result<ExitCode, CliError> {
         eprintln!("{}", shown(&made.plan, &digest));
     } else {
         print_bytes(shown(&made.plan, &digest).as_bytes())?;
-        ask(&format!("Change {work} host(s) as shown?"))?;
+        ask(&format!("Change {work} host(s) as shown?"), UNCONFIRMED)?;
     }
     let mut access = made.access;
     // The steps' own secrets; those of the connections are there already.
@@ -83,8 +90,20 @@ pub fn plan_and_apply(arguments: &RunArguments) -> Result<ExitCode, CliError> {
     access.secrets.extend(secrets::resolve(&missing)?);
     let work =
         Work { plan: &made.plan, access: &access, run: &connect.run, changing: &arguments.changing };
-    work.begin(&bytes, digest)
+    work.begin(&bytes, digest, &Approved::default())
 }
+
+/// Who approved a plan, where that is required.
+#[derive(Default)]
+struct Approved {
+    needed: Option<u16>,
+    by: Vec<Approval>,
+}
+
+/// The option of a run that says how many persons had to approve its plan.
+pub const REQUIRE_APPROVAL: &str = "require-approval";
+/// The plan in a run's directory; what approves it lies beside it.
+pub const PLAN_FILE: &str = "plan.json";
 
 /// The work on a plan's hosts in this process.
 pub struct Work<'a> {
@@ -100,7 +119,7 @@ pub struct Work<'a> {
 
 impl Work<'_> {
     /// Begins a new run.
-    fn begin(&self, bytes: &[u8], digest: String) -> Result<ExitCode, CliError> {
+    fn begin(&self, bytes: &[u8], digest: String, approved: &Approved) -> Result<ExitCode, CliError> {
         let hosts = self.plan.hosts.iter();
         let hosts = hosts.map(|host| entry(&host.name, &host.connection, host.groups.clone()));
         let reboot = serde_json::to_value(self.plan.reboot).unwrap_or_default();
@@ -111,6 +130,10 @@ impl Work<'_> {
         if self.changing.break_lock {
             options.insert("break-lock".to_owned(), "yes".to_owned());
         }
+        if let Some(needed) = approved.needed {
+            options.insert(REQUIRE_APPROVAL.to_owned(), needed.to_string());
+        }
+        let decisions: Vec<Event> = approved.by.iter().map(|approval| approval.decision(&digest)).collect();
         let start = Start {
             verb: "apply",
             playbook: self.plan.playbook_digest.clone(),
@@ -120,6 +143,10 @@ impl Work<'_> {
             redactor: self.redactor(),
         };
         let log = RunLog::start(start, self.run)?;
+        approval::keep(&approved.by, &log.dir().join(PLAN_FILE))?;
+        for decision in decisions {
+            log.record(None, decision)?;
+        }
         self.go(log, None)
     }
 
@@ -155,7 +182,7 @@ impl Work<'_> {
             },
             past,
             person: terminal.as_ref().map(|terminal| terminal as &dyn Person),
-            waiting: &|what| progress.suspend(|| eprintln!("{what}")),
+            waiting: &|what| progress.waiting(what),
         };
         let stopped = apply::run(&request).map_err(|error| log.cannot_go_on(error))?;
         let gate = match (&stopped, watch.interrupted()) {

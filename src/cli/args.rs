@@ -26,6 +26,8 @@ pub enum Verb {
     Identify(IdentifyArguments),
     /// Write a plan: exactly what `apply` would do; changes nothing
     Plan(PlanArguments),
+    /// Sign a plan with an SSH key, for `apply --require-approval`; changes nothing
+    Approve(ApproveArguments),
     /// Run a plan in waves and verify each host at its end
     Apply(ApplyArguments),
     /// Plan, show, ask, apply and report in one go
@@ -240,6 +242,30 @@ pub struct ChangingArguments {
     pub reboot_timeout: u64,
 }
 
+/// `approve`.
+#[derive(Debug, Args)]
+pub struct ApproveArguments {
+    /// The plan file
+    pub plan: PathBuf,
+    /// Key to sign with: a private key file, or the public half of a key that the SSH agent holds (default: the agent's only key)
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Sign without asking
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// Whether a plan must be approved, and by whom.
+#[derive(Debug, Args)]
+pub struct ApprovalArguments {
+    /// Go on only if N different persons of `--allowed-signers` signed exactly this plan
+    #[arg(long, value_name = "N", requires = "allowed_signers", value_parser = clap::value_parser!(u16).range(1..=100), help_heading = "Approval")]
+    pub require_approval: Option<u16>,
+    /// Who may approve: a file in the format of ssh-keygen(1), ALLOWED SIGNERS
+    #[arg(long, value_name = "FILE", requires = "require_approval", help_heading = "Approval")]
+    pub allowed_signers: Option<PathBuf>,
+}
+
 /// `apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArguments {
@@ -261,6 +287,9 @@ pub struct ApplyArguments {
     #[command(flatten)]
     /// How hosts are treated.
     pub changing: ChangingArguments,
+    #[command(flatten)]
+    /// Whether it must be approved.
+    pub approval: ApprovalArguments,
     #[command(flatten)]
     /// How the run goes.
     pub run: RunningArguments,

@@ -5,6 +5,7 @@ use crate::facts::FactsError;
 use crate::journal::JournalError;
 use crate::model::{Diagnostics, ExitCode, SinkError};
 use crate::plan::PlanError;
+use crate::plan::approval::ApprovalError;
 use crate::report::ReportError;
 use crate::transport::TransportError;
 
@@ -31,6 +32,9 @@ pub enum CliError {
     /// A plan file.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// A plan's signatures.
+    #[error(transparent)]
+    Approval(#[from] ApprovalError),
     /// Facts documents.
     #[error(transparent)]
     Facts(#[from] FactsError),
@@ -71,9 +75,12 @@ impl CliError {
     /// What the process exits with.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Diagnostics(_) | Self::Input { .. } | Self::Plan(_) | Self::Facts(_) | Self::Local(_) => {
-                ExitCode::Usage
-            }
+            Self::Diagnostics(_)
+            | Self::Input { .. }
+            | Self::Plan(_)
+            | Self::Approval(_)
+            | Self::Facts(_)
+            | Self::Local(_) => ExitCode::Usage,
             // Nothing was contacted: the run was not even begun, or is not there.
             Self::Journal(
                 JournalError::NoSuchRun { .. } | JournalError::Ambiguous { .. } | JournalError::NotARun(_),

@@ -1,7 +1,9 @@
 //! The command line: one file a verb. No logic here that a library user would miss.
 
 mod apply;
+mod approve;
 pub mod args;
+mod ask;
 mod check;
 mod error;
 mod fleet;
@@ -53,6 +55,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
             Some(PlanVerb::Show { plan, format }) => plan::show(plan, *format),
             Some(PlanVerb::Diff { before, after }) => plan::diff(before, after),
         },
+        Verb::Approve(arguments) => approve::run(&arguments),
         Verb::Apply(arguments) => apply::run(&arguments),
         Verb::Run(arguments) => apply::plan_and_apply(&arguments),
         Verb::Report(arguments) | Verb::Runs(RunsVerb::Show(arguments)) => report::run(&arguments),

@@ -2,22 +2,42 @@
 
 use super::args::{Format, OutputArguments};
 use super::error::CliError;
+use crate::journal;
+use crate::model::output::shell_word;
 use crate::report::{Report, TableOptions, json, table};
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Writes a report as the options ask.
+/// Writes a report as the options ask. The commands in it name the run by its id.
 pub fn write_report(report: &Report, options: &OutputArguments) -> Result<(), CliError> {
+    write(report, None, options)
+}
+
+/// As `write_report`, for a run whose directory is known: where its id alone would not find it, the
+/// commands in the report name the directory.
+pub fn write_report_of(report: &Report, dir: &Path, options: &OutputArguments) -> Result<(), CliError> {
+    write(report, name_of_run(&report.run, dir).as_deref(), options)
+}
+
+fn write(report: &Report, run: Option<&str>, options: &OutputArguments) -> Result<(), CliError> {
     let to_terminal = options.output.is_none() && std::io::stdout().is_terminal();
     let text = match options.format {
         Format::Json => json(report),
         Format::Table => {
             let color = to_terminal && wants_color();
             let verbose = options.verbose > 0;
-            table(report, &TableOptions { width: width(to_terminal), color, verbose, run: None })
+            table(report, &TableOptions { width: width(to_terminal), color, verbose, run })
         }
     };
     write_result(&text, options.output.as_deref())
+}
+
+/// How a command line names a run, where its id is not enough.
+fn name_of_run(id: &str, dir: &Path) -> Option<String> {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let usual = std::env::var_os("UPROOT_RUNS").map_or_else(journal::default_runs_dir, PathBuf::from);
+    let dir = absolute(dir);
+    (absolute(&usual).join(id) != dir).then(|| shell_word(&dir.to_string_lossy()))
 }
 
 /// Writes a result to a file (whole or not at all) or to standard output.

@@ -1,6 +1,5 @@
 //! Questions to the person at the terminal.
 
-use super::error::CliError;
 use super::run_log::operator;
 use crate::apply::{Person, Stop};
 use crate::model::output::escape_line;
@@ -63,22 +62,4 @@ fn is_readable() -> bool {
     let mut fds = [PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN)];
     let fifth = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
     matches!(poll(&mut fds, Some(&fifth)), Ok(count) if count > 0)
-}
-
-/// Asks a question to which only "yes" is yes, before a run is begun.
-pub fn ask(question: &str) -> Result<(), CliError> {
-    if !std::io::stdin().is_terminal() {
-        return Err(CliError::Refused(format!(
-            "{question} There is no terminal to ask on: give `--yes` if that is what is wanted"
-        )));
-    }
-    eprint!("{question} [yes/no] ");
-    std::io::stderr().flush().map_err(CliError::Output)?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(CliError::System)?;
-    if answer.trim() == "yes" {
-        Ok(())
-    } else {
-        Err(CliError::Refused("not confirmed; nothing was changed".to_owned()))
-    }
 }

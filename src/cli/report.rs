@@ -2,7 +2,7 @@
 
 use super::args::ReportArguments;
 use super::error::CliError;
-use super::output::write_report;
+use super::output::write_report_of;
 use super::run_log::runs_dir;
 use crate::journal;
 use crate::model::ExitCode;
@@ -12,6 +12,6 @@ use crate::report::Report;
 pub fn run(arguments: &ReportArguments) -> Result<ExitCode, CliError> {
     let dir = journal::find(&runs_dir(arguments.runs.as_deref()), &arguments.run)?;
     let report = Report::from_records(&journal::read(&dir)?.records)?;
-    write_report(&report, &arguments.output)?;
+    write_report_of(&report, &dir, &arguments.output)?;
     Ok(report.exit_code())
 }

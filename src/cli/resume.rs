@@ -1,6 +1,6 @@
 //! `apply --resume`: going on with a run that was stopped, or whose controller died.
 
-use super::apply::{Work, access_of, ask_before_local};
+use super::apply::{PLAN_FILE, REQUIRE_APPROVAL, Work, access_of, ask_before_local};
 use super::args::ApplyArguments;
 use super::error::CliError;
 use super::output::refuse_unwritable;
@@ -18,7 +18,8 @@ pub fn run(arguments: &ApplyArguments) -> Result<ExitCode, CliError> {
     refuse_unwritable(arguments.run.output.output.as_deref(), "-o")?;
     let (journal, run) = Writer::open(&runs_dir(arguments.run.runs.as_deref()), which)?;
     let hosts = hosts_of(&run)?;
-    let plan = plan_of(&run)?;
+    let (plan, bytes) = plan_of(&run)?;
+    check_approval(arguments, &run, &bytes)?;
     check_waves(&plan, &arguments.approve_wave)?;
     let access = access_of(&plan, &arguments.run)?;
     if !arguments.yes {
@@ -62,16 +63,34 @@ fn hosts_of(run: &Run) -> Result<Vec<HostEntry>, CliError> {
 }
 
 /// The plan that the run keeps, if it still is the one that was begun.
-fn plan_of(run: &Run) -> Result<Plan, CliError> {
-    let file = run.dir.join("plan.json");
-    let (plan, _, digest) = plan::read(&file)?;
+fn plan_of(run: &Run) -> Result<(Plan, Vec<u8>), CliError> {
+    let file = run.dir.join(PLAN_FILE);
+    let (plan, bytes, digest) = plan::read(&file)?;
     match run.records.first().map(|record| &record.event) {
-        Some(Event::RunStarted { plan: Some(begun), .. }) if *begun == digest => Ok(plan),
+        Some(Event::RunStarted { plan: Some(begun), .. }) if *begun == digest => Ok((plan, bytes)),
         _ => Err(CliError::input(
             format!("`{}` is not the plan that run {} was begun with", file.display(), run.id),
             "`uproot journal verify` says what was altered; nothing more is done by this run",
         )),
     }
+}
+
+/// A run whose plan had to be approved goes on only if it still is.
+fn check_approval(arguments: &ApplyArguments, run: &Run, bytes: &[u8]) -> Result<(), CliError> {
+    let needed = match run.records.first().map(|record| &record.event) {
+        Some(Event::RunStarted { options, .. }) => options.get(REQUIRE_APPROVAL),
+        _ => None,
+    };
+    let asked = arguments.approval.require_approval;
+    if let Some(needed) = needed
+        && asked.is_none_or(|asked| needed.parse().is_ok_and(|needed: u16| asked < needed))
+    {
+        return Err(CliError::input(
+            format!("the plan of this run had to be approved by {needed} person(s)"),
+            format!("give `--require-approval {needed} --allowed-signers FILE` again"),
+        ));
+    }
+    super::approve::require(&arguments.approval, &run.dir.join(PLAN_FILE), bytes).map(|_| ())
 }
 
 fn check_waves(plan: &Plan, approved: &[String]) -> Result<(), CliError> {

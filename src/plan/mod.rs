@@ -4,6 +4,7 @@
 //! acts only on what the facts name, and a product of which one step cannot be planned is not begun
 //! at all: half a removal is worse than none. What is there and not planned is listed with its reason.
 
+pub mod approval;
 mod diff;
 mod effect;
 mod file;

@@ -36,6 +36,7 @@ pub(super) fn assemble(walker: &mut Walker, parts: Parts) -> Playbook {
     declared(walker, &parts.secrets);
     apart(walker, &parts.products);
     let policy = parts.policy.unwrap_or(Policy { reboot: RebootPolicy::Never, require_protection: None });
+    reboots_allowed(walker, policy.reboot, &parts.products);
     let mut playbook = Playbook {
         name: parts.name,
         secrets: parts.secrets,
@@ -150,6 +151,25 @@ fn declared(walker: &mut Walker, secrets: &[SecretDeclaration]) {
         walker.problems.push(
             Diagnostic::error(&place, message).with_label("no such name under `secrets`").with_help(help),
         );
+    }
+}
+
+/// A step that reboots needs a policy that lets it.
+fn reboots_allowed(walker: &mut Walker, policy: RebootPolicy, products: &[ReadProduct]) {
+    let word = match policy {
+        RebootPolicy::IfNeeded => return,
+        RebootPolicy::Never => "never",
+        RebootPolicy::PendingIsOk => "pending-is-ok",
+    };
+    for product in products.iter().map(|read| &read.product) {
+        for step in product.remove.iter().filter(|step| matches!(step.action, Action::Reboot { .. })) {
+            walker.error(
+                &step.place,
+                format!("step `reboot` of product `{}` contradicts the policy `reboot: {word}`", product.id),
+                "no host would be rebooted",
+                "write `policy: { reboot: if-needed }` in the playbook that is run, or remove this step",
+            );
+        }
     }
 }
 

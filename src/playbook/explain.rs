@@ -129,7 +129,10 @@ fn step_words(step: &Step) -> String {
         Action::Manual { instructions } => format!("by hand: {instructions}"),
         Action::WaitFor { rule } => format!("wait until {}", in_line(rule)),
         Action::Require { rule, .. } => format!("go on only if {}", in_line(rule)),
-        Action::Reboot { .. } => "reboot the host".to_owned(),
+        Action::Reboot { reason } => {
+            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("reboot the host and wait until it is up again{reason}")
+        }
         Action::Unsupported { kind, .. } => format!("`{kind}`, which this version does not do"),
     };
     if let Some(timeout) = step.timeout {

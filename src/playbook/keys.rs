@@ -25,6 +25,8 @@ pub(super) enum Kind {
     Range,
     /// A number of hosts or a percentage.
     Budget,
+    /// The same, but not nobody.
+    Share,
     /// One of these words.
     Word(&'static [&'static str]),
     /// A list of these, of at least so many.
@@ -197,7 +199,11 @@ pub(super) static WAVE: Construct = Construct {
         &[
             required("name", Kind::Id, "its name: lower-case letters, digits, `-`"),
             key("hosts", Kind::Text, "an inventory pattern such as `all:!canary`"),
-            key("first", Kind::Integer(1, 1_000_000), "the first so many hosts that no earlier wave has"),
+            key(
+                "first",
+                Kind::Share,
+                "the first so many hosts that no earlier wave has; a percentage is of all hosts",
+            ),
             key("parallel", Kind::Integer(1, 10_000), "how many hosts at once"),
             key(
                 "max_failures",
@@ -205,9 +211,9 @@ pub(super) static WAVE: Construct = Construct {
                 "how many hosts may fail before the wave stops; `5%` if left out",
             ),
             key("max_unreachable", Kind::Budget, "how many hosts may be unreachable before the wave stops"),
-            key("soak", Kind::Duration, "how long to wait after it"),
+            key("soak", Kind::Duration, "how long after its end the next wave may begin"),
             key("approve", Kind::Boolean, "whether a person must agree before it begins"),
-            key("window", Kind::Text, "when it may run: `Mon..Thu 22:00-05:00 Europe/Berlin`"),
+            key("window", Kind::Text, "when its hosts may be begun: `Mon..Thu 22:00-05:00 Europe/Berlin`"),
         ],
         "hosts that are done together",
     )
@@ -435,7 +441,12 @@ pub(super) static STEPS: &[Construct] = &[
         ],
         "goes on only if a rule is true",
     ),
-    short("reboot", "reason", &[key("reason", Kind::Text, "why")], "reboots the host"),
+    short(
+        "reboot",
+        "reason",
+        &[key("reason", Kind::Text, "why")],
+        "reboots the host and waits for a new boot; `timeout` is `20m` if left out",
+    ),
     plain(
         "upload",
         &[
@@ -471,7 +482,7 @@ pub(super) static STEPS: &[Construct] = &[
 ];
 
 /// The steps that this version reads but does not obey.
-pub(super) const UNOBEYED_STEPS: [&str; 4] = ["reboot", "upload", "uninstall_program", "delete_registry"];
+pub(super) const UNOBEYED_STEPS: [&str; 3] = ["upload", "uninstall_program", "delete_registry"];
 
 /// The words that join rules.
 pub(super) const JOINS: [(&str, &str); 3] =

@@ -1,5 +1,7 @@
 //! Warnings: what can be used but probably does not do what was meant.
 
+mod waves;
+
 use super::pattern::Pattern;
 use super::product::{Playbook, Product};
 use super::rule::{Check, Rule};
@@ -17,6 +19,8 @@ pub fn lint(playbook: &Playbook) -> Vec<Diagnostic> {
     let mut warnings: Vec<Diagnostic> = playbook.products.iter().flat_map(lint_product).collect();
     warnings.extend(unused_secrets(playbook));
     warnings.extend(shadowed(playbook));
+    warnings.extend(protected_by_what_goes(playbook));
+    warnings.extend(waves::lint(&playbook.waves));
     warnings
 }
 
@@ -200,4 +204,54 @@ fn shadowed(playbook: &Playbook) -> Vec<Diagnostic> {
         }
     }
     out
+}
+
+/// A product that the playbook removes and that `require_protection` counts on: it would hold until the
+/// removal, and fail after it.
+fn protected_by_what_goes(playbook: &Playbook) -> Vec<Diagnostic> {
+    let mut wanted = Vec::new();
+    playbook.policy.require_protection.iter().for_each(|rule| positive(rule, false, &mut wanted));
+    let removed = playbook.products.iter().filter(|product| !product.remove.is_empty());
+    removed
+        .filter_map(|product| {
+            let mut own = Vec::new();
+            positive(&product.detect, false, &mut own);
+            let check = wanted.iter().find(|check| own.iter().any(|own| is_same_thing(check, own)))?;
+            let message =
+                format!("`require_protection` counts on {check}, and product `{}` has it", product.id);
+            let warning = Diagnostic::warning(&product.place, message)
+                .with_label("it is removed by this playbook")
+                .with_help("name what protects the hosts instead of what goes");
+            Some(warning)
+        })
+        .collect()
+}
+
+/// The checks by which a rule becomes true when they are.
+fn positive<'r>(rule: &'r Rule, negated: bool, out: &mut Vec<&'r Check>) {
+    match rule {
+        Rule::Any(rules) | Rule::All(rules) => rules.iter().for_each(|rule| positive(rule, negated, out)),
+        Rule::Not(rule) => positive(rule, !negated, out),
+        Rule::Check(check) if !negated => out.push(check),
+        Rule::Check(_) => {}
+    }
+}
+
+/// Whether what one check finds the other may find too.
+fn is_same_thing(a: &Check, b: &Check) -> bool {
+    let overlap = |a: &Pattern, b: &Pattern| {
+        a.matcher().matches(b.as_str()).is_true() || b.matcher().matches(a.as_str()).is_true()
+    };
+    match (a, b) {
+        (Check::Package { name: a, .. }, Check::Package { name: b, .. })
+        | (Check::Service { name: a, .. }, Check::Service { name: b, .. })
+        | (Check::KernelModule { name: a }, Check::KernelModule { name: b })
+        | (Check::Process { name: Some(a), .. }, Check::Process { name: Some(b), .. })
+        | (Check::Process { exe: Some(a), .. }, Check::Process { exe: Some(b), .. }) => overlap(a, b),
+        (
+            Check::Path { path: a, .. } | Check::FileContains { path: a, .. },
+            Check::Path { path: b, .. } | Check::FileContains { path: b, .. },
+        ) => overlap(a, b),
+        _ => false,
+    }
 }

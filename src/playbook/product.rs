@@ -45,7 +45,7 @@ impl Playbook {
 /// A key or step that this version reads but does not obey.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unobeyed {
-    /// What: ``step `reboot` ``, ``key `soak` of wave `canary` ``.
+    /// What: ``step `upload` ``.
     pub what: String,
     /// Where.
     pub place: Place,

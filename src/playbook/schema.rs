@@ -4,7 +4,7 @@
 //! `after`, secrets, variables, includes), ids that stand twice, patterns and version ranges that
 //! cannot be read, paths that must not be removed, names that say too little, times and percentages
 //! out of bounds, checks of a platform that the product is not for, `file` without `pattern`,
-//! `report_only` with `remove`, `policy` and `waves` in an included file, the same key beside a step
+//! `report_only` with `remove`, a `reboot` that the policy forbids, windows, `policy` and `waves` in an included file, the same key beside a step
 //! and inside it.
 
 use super::keys::{CHECKS, Construct, JOINS, Key, Kind, PLAYBOOK, STEP_COMMON, STEPS};
@@ -40,7 +40,11 @@ fn kind(kind_of: &Kind) -> Value {
         Kind::Path => json!({ "type": "string", "pattern": "^(/|[A-Za-z]:[\\\\/]|%)|\\$" }),
         Kind::Budget => json!({ "anyOf": [
             { "type": "integer", "minimum": 0, "maximum": 1_000_000 },
-            pattern("[0-9]{1,3}(\\.[0-9]{1,2})?%"),
+            percentage(),
+        ] }),
+        Kind::Share => json!({ "anyOf": [
+            { "type": "integer", "minimum": 1, "maximum": 1_000_000 },
+            percentage(),
         ] }),
         Kind::Word(words) => json!({ "anyOf": [{ "enum": words }, variable()] }),
         Kind::List(of, least) => json!({ "type": "array", "items": kind(of), "minItems": least }),
@@ -61,6 +65,10 @@ fn kind(kind_of: &Kind) -> Value {
 /// A string of this form; or one with a variable in it, whose value the schema cannot know.
 fn pattern(form: &str) -> Value {
     json!({ "type": "string", "minLength": 1, "pattern": format!("^({form})$|\\$") })
+}
+
+fn percentage() -> Value {
+    pattern("[0-9]{1,3}(\\.[0-9]{1,2})?%")
 }
 
 fn variable() -> Value {

@@ -114,26 +114,96 @@ fn lists_and_short_forms_are_spelt_out() {
 fn what_is_not_obeyed_is_listed_with_its_place() {
     let playbook = everything().playbook;
     let what: Vec<&str> = playbook.unobeyed.iter().map(|unobeyed| unobeyed.what.as_str()).collect();
-    assert_eq!(
-        what,
-        [
-            "step `reboot`",
-            "step `reboot`",
-            "step `upload`",
-            "`reboot: if-needed` of the policy",
-            "key `require_protection` of the policy",
-            "key `soak` of wave `canary`",
-            "key `approve` of wave `rest`",
-            "key `window` of wave `rest`",
-        ],
-        "none for the product that is not for linux, none for `approve: false`"
-    );
+    assert_eq!(what, ["step `upload`"], "none for the product that is not for linux");
     assert!(playbook.unobeyed.iter().all(|unobeyed| unobeyed.place.line > 60));
     let waves: Vec<_> =
         playbook.waves.iter().map(|w| (w.name.as_str(), w.hosts.clone(), w.max_failures)).collect();
     assert_eq!(waves[0], ("canary", WaveHosts::Pattern("canary".into()), Budget::Count(0)));
     assert_eq!(waves[1], ("early", WaveHosts::First(Budget::Count(10)), Budget::Percent(500)));
     assert_eq!(waves[2].2, Budget::Percent(250));
+}
+
+#[test]
+fn gates_of_waves_and_the_policy_reach_the_model() {
+    let playbook = everything().playbook;
+    let gates: Vec<_> = playbook
+        .waves
+        .iter()
+        .map(|wave| (wave.soak.as_secs(), wave.approve, wave.window.as_ref().map(ToString::to_string)))
+        .collect();
+    let window = Some("Mon..Thu 22:00-05:00 America/New_York".to_owned());
+    assert_eq!(gates, [(1800, false, None), (0, false, None), (0, true, window)]);
+    assert_eq!(playbook.policy.reboot, RebootPolicy::IfNeeded);
+    let service = Check::Service { name: Pattern::new("mdatp"), running: None };
+    assert_eq!(playbook.policy.require_protection, Some(Rule::Any(vec![Rule::Check(service)])));
+    let reboots = playbook.product("suite").unwrap().remove.iter().filter_map(|step| {
+        let Action::Reboot { reason } = &step.action else { return None };
+        Some((reason.as_deref(), step.when.is_some()))
+    });
+    assert_eq!(reboots.collect::<Vec<_>>(), [(Some("the driver is loaded"), false), (None, true)]);
+}
+
+/// The waves of a playbook.
+fn waves_of(waves: &str) -> Result<Loaded, String> {
+    let text = format!("uproot: 1\nwaves:\n{waves}");
+    parse("a.yml", &text, &NoIncludes).map_err(|wrong| wrong.render())
+}
+
+#[test]
+fn a_first_wave_is_a_number_or_a_share_and_never_nobody() {
+    let first = |text: &str| waves_of(&format!("  - {{ name: a, first: {text} }}\n"));
+    let hosts = |text: &str| first(text).unwrap().playbook.waves.remove(0).hosts;
+    assert_eq!(hosts("3"), WaveHosts::First(Budget::Count(3)));
+    assert_eq!(hosts("2.5%"), WaveHosts::First(Budget::Percent(250)));
+    let none = "neither a number of hosts nor a percentage";
+    for (wrong, message) in [
+        ("0", "a wave of no host"),
+        ("0%", "a wave of no host"),
+        ("0.00%", "a wave of no host"),
+        ("-1", none),
+        ("101%", none),
+    ] {
+        let shown = first(wrong).unwrap_err();
+        assert!(shown.contains("a.yml:3:23") && shown.contains(message), "{shown}");
+    }
+}
+
+#[test]
+fn a_window_that_is_none_is_told_with_what_is_wrong_and_the_right_form() {
+    for (window, reason) in [
+        ("nights", "expected days, times and a time zone"),
+        ("Mon 22:00-05:00 Europe/Nowhere", "there is no time zone `Europe/Nowhere`"),
+        ("Mon 22:00-24:00 UTC", "`24:00` is not a time"),
+        ("Mo 22:00-05:00 UTC", "`Mo` is not a day"),
+    ] {
+        let shown = waves_of(&format!("  - {{ name: a, hosts: all, window: {window} }}\n")).unwrap_err();
+        assert!(shown.contains(&format!("`{window}` is not a window: {reason}")), "{shown}");
+        assert!(shown.contains("a.yml:3:36"), "{shown}");
+        assert!(shown.contains("help: write it like `Mon..Thu 22:00-05:00 Europe/Berlin`"), "{shown}");
+    }
+}
+
+#[test]
+fn a_reboot_step_needs_a_policy_that_lets_it() {
+    let body =
+        "    detect: { package: p }\n    remove:\n      - remove_package: p\n      - reboot: a driver\n";
+    let text = format!(
+        "uproot: 1\nproducts:\n  - id: p\n    name: P\n    platforms: [linux]\n    sources: [x]\n{body}"
+    );
+    let with = |policy: &str| parse("a.yml", &format!("{text}{policy}"), &NoIncludes);
+    assert!(with("policy: { reboot: if-needed }\n").is_ok());
+    for (policy, word) in [
+        ("", "never"),
+        ("policy: { reboot: never }\n", "never"),
+        ("policy: { reboot: pending-is-ok }\n", "pending-is-ok"),
+    ] {
+        let shown = with(policy).unwrap_err().render();
+        let expected = format!("step `reboot` of product `p` contradicts the policy `reboot: {word}`");
+        assert!(shown.contains(&expected) && shown.contains("a.yml:10:9"), "{shown}");
+        assert!(shown.contains("help: write `policy: { reboot: if-needed }`"), "{shown}");
+    }
+    let shown = with("policy: { reboot: sometimes }\n").unwrap_err().render();
+    assert!(!shown.contains("contradicts"), "one mistake is one message:\n{shown}");
 }
 
 #[test]
@@ -153,8 +223,59 @@ fn the_digest_is_of_what_is_asked_and_done() {
         format!("{body}        when: {{ package: p }}\n"),
         format!("{body}    settle: 61s\n"),
         format!("{body}    opt_in: yes-please\n"),
+        format!("{body}policy: {{ reboot: if-needed }}\n"),
+        format!("{body}policy: {{ require_protection: {{ service: mdatp }} }}\n"),
     ] {
         assert_ne!(plain, digest(&other), "{other}");
+    }
+    let reboot =
+        |reason: &str| digest(&format!("{body}      - reboot{reason}\npolicy: {{ reboot: if-needed }}\n"));
+    assert_ne!(reboot(": a driver"), reboot(": {}"));
+    let mut waves: Vec<String> = ["", ", soak: 1m", ", approve: true", ", window: \"Mon 22:00-05:00 UTC\""]
+        .iter()
+        .map(|more| format!("  - {{ name: a, first: 1{more} }}\n"))
+        .chain(["  - { name: a, first: 1% }\n".to_owned()])
+        .map(|waves| waves_of(&waves).unwrap().playbook.digest)
+        .collect();
+    waves.sort();
+    waves.dedup();
+    assert_eq!(waves.len(), 5);
+}
+
+#[test]
+fn lint_tells_of_waves_that_do_not_wait_as_meant() {
+    let wave = |name: &str, more: &str| format!("  - {{ name: {name}, hosts: all{more} }}\n");
+    let night = ", window: \"Mon..Fri 22:00-05:00 UTC\"";
+    let told = |soak: &str| {
+        let waves =
+            wave("one", &format!(", soak: {soak}")) + &wave("two", night) + &wave("three", ", soak: 1h");
+        warnings(&waves_of(&waves).unwrap())
+    };
+    let last = "`soak` of wave `three` holds nothing back";
+    assert_eq!(told("7h"), [last]);
+    let over = "wave `two` begins 7h1s after the end of wave `one`, and its window is open for 7h";
+    assert_eq!(told("7h1s"), [over, last]);
+}
+
+#[test]
+fn lint_tells_of_protection_that_is_removed() {
+    let told = |rule: &str| {
+        let body = "    detect: { any: [ { package: \"p{,-gui}\" }, { service: pd }, { path: /opt/p/bin/** } ] }\n    remove: [ { remove_package: p } ]\n";
+        warnings(&product(&format!("{body}policy: {{ require_protection: {rule} }}\n")))
+    };
+    for rule in [
+        "{ package: p-gui }",
+        "{ any: [ { service: mdatp }, { service: { name: pd, running: true } } ] }",
+        "{ path: /opt/p/bin/scan }",
+    ] {
+        let told = told(rule);
+        assert_eq!(told.len(), 1, "{rule}: {told:?}");
+        assert!(told[0].starts_with("`require_protection` counts on "), "{told:?}");
+    }
+    for rule in
+        ["{ service: mdatp }", "{ package: pd }", "{ all: [ { service: mdatp }, { not: { service: pd } } ] }"]
+    {
+        assert!(told(rule).is_empty(), "{rule}");
     }
 }
 
@@ -209,6 +330,7 @@ fn explains_in_words() {
         "remove the packages `suite-gui`, `suite` in one transaction, with their configuration (at most 10m)",
         "run `suite-control --uninstall`, given the secret answer, password, ticket, token",
         "wait until there is no process `suited`",
+        "reboot the host and wait until it is up again: the driver is loaded\n",
         "Sources\n  https://vendor.example/remove\n",
     ] {
         assert!(text.contains(words), "{words:?} is missing in\n{text}");
@@ -299,7 +421,7 @@ fn patterns_that_could_never_match_are_refused() {
 fn what_is_not_obeyed_becomes_an_error_where_it_matters() {
     let playbook = everything().playbook;
     let diagnostic = playbook.unobeyed[0].diagnostic();
-    assert_eq!(diagnostic.message, "step `reboot` is not obeyed by this version");
+    assert_eq!(diagnostic.message, "step `upload` is not obeyed by this version");
     assert_eq!(diagnostic.place.as_ref(), Some(&playbook.unobeyed[0].place));
 }
 

@@ -2,10 +2,11 @@
 
 use super::keys::{PLATFORMS, POLICY, PRODUCT, REBOOT_POLICIES, SECRET, VERSION, WAVE};
 use super::product::{
-    Budget, Policy, Product, RebootPolicy, SecretDeclaration, Unobeyed, VersionSource, Wave, WaveHosts,
+    Budget, Policy, Product, RebootPolicy, SecretDeclaration, VersionSource, Wave, WaveHosts,
 };
 use super::rule::Rule;
 use super::walk::{Fields, LONGEST, Walker};
+use super::window::Window;
 use crate::model::yaml::Node;
 use crate::model::{Place, Platform, SecretSource};
 use std::time::Duration;
@@ -163,20 +164,15 @@ impl Walker {
     pub fn policy(&mut self, node: &Node) -> Policy {
         let mut policy = Policy { reboot: RebootPolicy::Never, require_protection: None };
         let Some(fields) = self.fields(node, &POLICY, "the policy", &node.place, &[]) else { return policy };
-        if let Some(word) =
-            fields.get("reboot").and_then(|node| self.word(node, REBOOT_POLICIES, "the policy"))
-        {
-            policy.reboot = match word {
-                "if-needed" => RebootPolicy::IfNeeded,
-                "pending-is-ok" => RebootPolicy::PendingIsOk,
-                _ => RebootPolicy::Never,
+        if let Some(node) = fields.get("reboot") {
+            policy.reboot = match self.word(node, REBOOT_POLICIES, "the policy") {
+                Some("never") => RebootPolicy::Never,
+                Some("pending-is-ok") => RebootPolicy::PendingIsOk,
+                // A broken word forbids no step: one mistake does not make others seem to be mistakes.
+                _ => RebootPolicy::IfNeeded,
             };
-            if policy.reboot != RebootPolicy::Never {
-                self.not_obeyed(&fields, "reboot", format!("`reboot: {word}` of the policy"));
-            }
         }
         policy.require_protection = self.rule_of(&fields, "require_protection", "the policy");
-        self.not_obeyed(&fields, "require_protection", "key `require_protection` of the policy".to_owned());
         policy
     }
 
@@ -191,11 +187,11 @@ impl Walker {
         let count =
             |node: &Node, most| node.integer(1, most).map(|n| usize::try_from(n).unwrap_or(usize::MAX));
         let pattern = fields.get("hosts").and_then(|node| self.text(node)).map(WaveHosts::Pattern);
-        let first = fields.get("first").and_then(|n| self.budget(n)).map(WaveHosts::First);
+        let first = fields.get("first").and_then(|n| self.share(n)).map(WaveHosts::First);
         let parallel = fields.get("parallel").and_then(|n| self.take(count(n, 10_000)));
         let max_failures = fields.get("max_failures").and_then(|n| self.budget(n)).unwrap_or(MAX_FAILURES);
         let max_unreachable = fields.get("max_unreachable").and_then(|n| self.budget(n));
-        self.wave_gates(&fields, &context);
+        let soak = fields.get("soak").and_then(|n| self.duration(n, Duration::ZERO, LONGEST_SOAK));
         let hosts = pattern.or(first).unwrap_or(WaveHosts::Rest);
         Some(Wave {
             name,
@@ -203,38 +199,26 @@ impl Walker {
             parallel,
             max_failures,
             max_unreachable,
-            soak: Duration::ZERO,
-            approve: false,
-            window: None,
+            soak: soak.unwrap_or(Duration::ZERO),
+            approve: fields.get("approve").and_then(|node| self.take(node.boolean())).unwrap_or(false),
+            window: fields.get("window").and_then(|node| self.window(node)),
             place: Some(place),
         })
     }
 
-    /// `soak`, `approve` and `window`: read and checked, not obeyed by this version.
-    fn wave_gates(&mut self, fields: &Fields<'_>, context: &str) {
-        let soak = fields.get("soak").and_then(|node| self.duration(node, Duration::ZERO, LONGEST_SOAK));
-        if soak.is_some_and(|soak| soak > Duration::ZERO) {
-            self.not_obeyed(fields, "soak", format!("key `soak` of {context}"));
-        }
-        if fields.get("approve").and_then(|node| self.take(node.boolean())) == Some(true) {
-            self.not_obeyed(fields, "approve", format!("key `approve` of {context}"));
-        }
-        let Some(node) = fields.get("window") else { return };
-        let Some(text) = self.text(node) else { return };
-        if !is_window(&text) {
-            self.error(
-                &node.place,
-                format!("`{text}` is not a window"),
-                "expected days, times and a time zone",
-                "write it like `Mon..Thu 22:00-05:00 Europe/Berlin`",
-            );
-        }
-        self.not_obeyed(fields, "window", format!("key `window` of {context}"));
-    }
-
-    fn not_obeyed(&mut self, fields: &Fields<'_>, key: &str, what: String) {
-        if let Some(place) = fields.place(key) {
-            self.unobeyed.push(Unobeyed { what, place: place.clone() });
+    fn window(&mut self, node: &Node) -> Option<Window> {
+        let text = self.text(node)?;
+        match text.parse::<Window>() {
+            Ok(window) => Some(window),
+            Err(wrong) => {
+                self.error(
+                    &node.place,
+                    format!("`{text}` is not a window: {wrong}"),
+                    "expected days, times and a time zone",
+                    "write it like `Mon..Thu 22:00-05:00 Europe/Berlin`",
+                );
+                None
+            }
         }
     }
 
@@ -255,6 +239,21 @@ impl Walker {
         }
         budget
     }
+
+    /// The same, but not nobody.
+    fn share(&mut self, node: &Node) -> Option<Budget> {
+        let share = self.budget(node)?;
+        if matches!(share, Budget::Count(0) | Budget::Percent(0)) {
+            self.error(
+                &node.place,
+                "a wave of no host",
+                "at least one host is expected",
+                "write a number from 1, or a percentage above `0%`",
+            );
+            return None;
+        }
+        Some(share)
+    }
 }
 
 /// Hundredths of a percent.
@@ -269,29 +268,6 @@ fn parse_percent(text: &str) -> Option<u32> {
     (hundredths <= 10_000).then_some(hundredths)
 }
 
-/// `Mon..Thu 22:00-05:00 Zone/City`; several days as `Sat,Sun`.
-fn is_window(text: &str) -> bool {
-    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-    let is_time = |text: &str| {
-        text.split_once(':').is_some_and(|(hour, minute)| {
-            let number = |text: &str, most: u8| {
-                text.len() == 2 && text.parse::<u8>().is_ok_and(|number| number <= most)
-            };
-            number(hour, 23) && number(minute, 59)
-        })
-    };
-    let mut parts = text.split(' ');
-    let (Some(days), Some(times), Some(zone), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return false;
-    };
-    days.split(',').flat_map(|days| days.split("..")).all(|day| DAYS.contains(&day))
-        && times.split_once('-').is_some_and(|(from, to)| is_time(from) && is_time(to) && from != to)
-        && zone.chars().all(|c| c.is_ascii_alphanumeric() || "/_+-".contains(c))
-        && !zone.is_empty()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,22 +280,6 @@ mod tests {
         assert_eq!(parse_percent("100"), Some(10_000));
         for wrong in ["", "101", "-1", "1.234", ".5", "1.", "x", "+1"] {
             assert_eq!(parse_percent(wrong), None, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn windows_name_days_times_and_zone() {
-        assert!(is_window("Mon..Thu 22:00-05:00 America/New_York"));
-        assert!(is_window("Sat,Sun 00:00-23:59 UTC"));
-        for wrong in [
-            "",
-            "22:00-05:00",
-            "Mon 22:00 UTC",
-            "Mon 24:00-05:00 UTC",
-            "mon 22:00-05:00 UTC",
-            "Mon 22:00-22:00 UTC",
-        ] {
-            assert!(!is_window(wrong), "{wrong}");
         }
     }
 }

@@ -182,6 +182,9 @@ impl Walker {
                 let rule = fields.get("rule").and_then(|node| self.rule(node, context));
                 rule.map(|rule| Action::Require { rule, message }).into_iter().collect()
             }
+            "reboot" => {
+                vec![Action::Reboot { reason: fields.get("reason").and_then(|node| self.text(node)) }]
+            }
             _ => Vec::new(),
         }
     }

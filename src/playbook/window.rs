@@ -4,6 +4,7 @@ use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Times of the week at which hosts may be begun: `Mon..Thu 22:00-05:00 America/New_York`.
 ///
@@ -79,6 +80,16 @@ impl Window {
             return Some(at);
         }
         self.near(at).map(|(from, _)| from).filter(|from| *from > at).min()
+    }
+
+    /// How long it is open at a time, in a night in which no clock is changed.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        let seconds = |time: Time| {
+            u64::from(time.hour().unsigned_abs()) * 3600 + u64::from(time.minute().unsigned_abs()) * 60
+        };
+        let (from, to) = (seconds(self.from), seconds(self.to));
+        Duration::from_secs(if to > from { to - from } else { to + 86_400 - from })
     }
 
     /// The openings from yesterday to a week ahead.
@@ -161,6 +172,14 @@ mod tests {
             assert_eq!(window.is_open(at(moment)), open, "{moment}");
         }
         assert_eq!(window.opens(at("2026-11-27T12:00:00-05:00")), Some(at("2026-11-30T22:00:00-05:00")));
+    }
+
+    #[test]
+    fn its_length_is_that_of_one_opening() {
+        let minutes = |text: &str| window(text).length().as_secs() / 60;
+        assert_eq!(minutes("Mon 22:00-05:30 UTC"), 450);
+        assert_eq!(minutes("Mon,Tue 05:30-22:00 UTC"), 990);
+        assert_eq!(minutes("Mon 00:01-00:00 UTC"), 1439);
     }
 
     #[test]

@@ -71,22 +71,23 @@ impl Bars {
             bar.set_message(fit(&picture.counts, BEFORE_COUNTS, columns));
             bar.set_position(picture.done as u64);
         }
-        self.draw_slowest(&picture.slowest, columns);
+        let lines: Vec<&String> = picture.waiting.iter().chain(&picture.slowest).collect();
+        self.draw_lines(&lines, columns);
     }
 
-    fn draw_slowest(&mut self, slowest: &[String], columns: Option<usize>) {
-        while self.lines.len() > slowest.len() {
+    fn draw_lines(&mut self, texts: &[&String], columns: Option<usize>) {
+        while self.lines.len() > texts.len() {
             if let Some(line) = self.lines.pop() {
                 line.finish_and_clear();
                 self.multi.remove(&line);
             }
         }
-        while self.lines.len() < slowest.len() {
+        while self.lines.len() < texts.len() {
             let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
                 .with_style(self.line_style.clone());
             self.lines.push(self.multi.add(line));
         }
-        for (line, text) in self.lines.iter().zip(slowest) {
+        for (line, text) in self.lines.iter().zip(texts) {
             line.set_message(fit(text, 2, columns));
         }
     }

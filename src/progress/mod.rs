@@ -10,7 +10,7 @@ mod state;
 
 pub use sinks::{Sinks, Tee};
 
-use crate::model::Event;
+use crate::model::{Event, Record};
 use bars::Bars;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use state::{Seen, State};
@@ -28,7 +28,7 @@ const DRAW_HZ: u8 = 10;
 pub enum Mode {
     /// A bar for each wave and the slowest hosts, redrawn in place.
     Bars,
-    /// One line for each host that ended, wave, and (with `-v`) step.
+    /// One line for each host that ended or waits, wave, wait, stop, and (with `-v`) step.
     Lines,
     /// Nothing.
     Quiet,
@@ -114,6 +114,26 @@ impl Progress {
         if self.shown.is_some() {
             self.take(host, Seen::of(event));
         }
+    }
+
+    /// Tells what the waves wait for; an empty text: for nothing any more. It is shown until a wave or a
+    /// host begins, the run stops, or something else is waited for.
+    pub fn waiting(&self, text: &str) {
+        self.take(None, Some(Seen::Waiting { text: text.to_owned(), left: None }));
+    }
+
+    /// As `waiting`, with the time that is left, which is counted down.
+    pub fn waiting_for(&self, text: &str, left: Duration) {
+        self.take(None, Some(Seen::Waiting { text: text.to_owned(), left: Some(left) }));
+    }
+
+    /// Counts what earlier processes of a resumed run did, so that its bars go on where they were.
+    /// Nothing of it is told again.
+    pub fn recall(&self, past: &[Record]) {
+        let Some(shown) = &self.shown else { return };
+        let seen =
+            past.iter().filter_map(|record| Seen::of(&record.event).map(|seen| (record.host.clone(), seen)));
+        shown.shared.lock().recall(seen, Instant::now());
     }
 
     fn take(&self, host: Option<&str>, seen: Option<Seen>) {

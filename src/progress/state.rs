@@ -23,6 +23,12 @@ pub(super) enum Seen {
     StepBegun { step: String, summary: String },
     StepEnded { step: String, summary: String, result: StepResult, reason: Option<String>, millis: u64 },
     HostEnded { state: HostState, reason: String },
+    WaveApproved { wave: String, operator: String },
+    LockTaken { from: Option<String>, broken: bool },
+    Left { what: String },
+    Stopped { reason: String },
+    Resumed { operator: String },
+    Waiting { text: String, left: Option<Duration> },
 }
 
 impl Seen {
@@ -51,6 +57,15 @@ impl Seen {
             Event::HostEnded { state, reason, .. } => {
                 Self::HostEnded { state: *state, reason: reason.clone() }
             }
+            Event::WaveApproved { wave, operator } => {
+                Self::WaveApproved { wave: wave.clone(), operator: operator.clone() }
+            }
+            Event::LockTaken { from, broken } if from.is_some() || *broken => {
+                Self::LockTaken { from: from.clone(), broken: *broken }
+            }
+            Event::LockReleased { left: Some(what) } => Self::Left { what: what.clone() },
+            Event::RunStopped { reason, .. } => Self::Stopped { reason: reason.clone() },
+            Event::RunResumed { operator, .. } => Self::Resumed { operator: operator.clone() },
             _ => return None,
         })
     }
@@ -67,8 +82,18 @@ pub(super) struct State {
     /// The first is for hosts without a wave.
     bars: Vec<Bar>,
     active: BTreeMap<String, Active>,
+    /// The hosts that ended, with the bar that counts each.
+    ended: BTreeMap<String, (usize, HostState)>,
+    /// What the waves wait for.
+    waiting: Option<Waiting>,
     lines: VecDeque<String>,
     left_out: usize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    text: String,
+    until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -90,6 +115,8 @@ struct Active {
 pub(super) struct Picture {
     /// One for each wave that was begun, in order.
     pub(super) bars: Vec<BarPicture>,
+    /// What the waves wait for, and how long still.
+    pub(super) waiting: Option<String>,
     /// The slowest hosts and what they do now.
     pub(super) slowest: Vec<String>,
 }
@@ -117,36 +144,94 @@ impl State {
             plain,
             bars: vec![all],
             active: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            waiting: None,
             lines: VecDeque::new(),
             left_out: 0,
         }
     }
 
+    /// Takes in what an earlier process of the run did, and says nothing of it.
+    pub(super) fn recall(&mut self, past: impl Iterator<Item = (Option<String>, Seen)>, now: Instant) {
+        let lines = std::mem::take(&mut self.lines);
+        for (host, seen) in past {
+            self.take(host.as_deref(), seen, now);
+            self.lines.clear();
+        }
+        self.lines = lines;
+        self.left_out = 0;
+        // What was at work then is not any more.
+        self.active.clear();
+        self.waiting = None;
+    }
+
     /// Takes in what happened at `now`.
     pub(super) fn take(&mut self, host: Option<&str>, seen: Seen, now: Instant) {
         match (host, seen) {
-            (_, Seen::WaveStarted { wave, hosts }) => {
-                self.say(&format!("wave {wave} started: {hosts} hosts"), 0);
-                self.bars.push(Bar { name: wave, hosts, counts: BTreeMap::new() });
-            }
-            (_, Seen::WaveEnded { wave, passed, failures, reason }) => {
+            (Some(host), seen) => self.take_of_host(host, seen, now),
+            (None, seen) => self.take_of_run(seen, now),
+        }
+    }
+
+    fn take_of_run(&mut self, seen: Seen, now: Instant) {
+        match seen {
+            Seen::WaveStarted { wave, hosts } => self.begin_wave(wave, hosts),
+            Seen::WaveEnded { wave, passed, failures, reason } => {
+                self.waiting = None;
                 let word = if passed { "passed" } else { "stopped" };
                 self.say(&format!("wave {wave} {word}: {failures} failures{}", because(reason)), 0);
             }
-            (Some(host), seen) => self.take_of_host(host, seen, now),
-            (None, _) => {}
+            Seen::WaveApproved { wave, operator } => {
+                self.waiting = None;
+                self.say(&format!("wave {wave} approved by {operator}"), 0);
+            }
+            Seen::Stopped { reason } => {
+                self.waiting = None;
+                self.tell(&format!("run stopped: {reason}"));
+            }
+            Seen::Resumed { operator } => self.tell(&format!("run resumed by {operator}")),
+            Seen::Waiting { text, left } => self.wait(text, left, now),
+            _ => {}
         }
+    }
+
+    /// A wave of a resumed run may be begun again.
+    fn begin_wave(&mut self, wave: String, hosts: usize) {
+        self.waiting = None;
+        match self.bars.iter_mut().skip(1).find(|bar| bar.name == wave) {
+            Some(bar) => {
+                bar.hosts = hosts;
+                self.say(&format!("wave {wave} goes on: {hosts} hosts"), 0);
+            }
+            None => {
+                self.say(&format!("wave {wave} started: {hosts} hosts"), 0);
+                self.bars.push(Bar { name: wave, hosts, counts: BTreeMap::new() });
+            }
+        }
+    }
+
+    fn wait(&mut self, text: String, left: Option<Duration>, now: Instant) {
+        if text.is_empty() {
+            self.waiting = None;
+            return;
+        }
+        let until = left.and_then(|left| now.checked_add(left));
+        let is_new = self.waiting.as_ref().is_none_or(|waiting| waiting.text != text);
+        let waiting = Waiting { text, until };
+        if is_new {
+            self.say(&waiting.in_words(now), 0);
+        }
+        self.waiting = Some(waiting);
     }
 
     fn take_of_host(&mut self, host: &str, seen: Seen, now: Instant) {
         match seen {
-            Seen::HostStarted { wave } => {
-                let bar = wave.and_then(|wave| self.bars.iter().rposition(|bar| bar.name == wave));
-                let doing = "starting".to_owned();
-                self.active.insert(host.to_owned(), Active { bar: bar.unwrap_or(0), since: now, doing });
-            }
+            Seen::HostStarted { wave } => self.begin_host(host, wave.as_deref(), now),
             Seen::Activity { doing } => {
-                self.say(&format!("{host} {doing}"), 2);
+                let is_new = self.active.get(host).is_none_or(|active| active.doing != shortened(&doing));
+                if is_new {
+                    self.say(&format!("{host} {doing}"), if is_wait(&doing) { 0 } else { 2 });
+                }
                 self.doing(host, &doing);
             }
             Seen::StepBegun { step, summary } => {
@@ -158,29 +243,54 @@ impl State {
                 let word = result.word();
                 self.say(&format!("{host} step {step} {word} ({time}): {summary}{}", because(reason)), 1);
             }
+            Seen::LockTaken { from, broken } => {
+                let how = if broken { "broke a live lock" } else { "took a lock over" };
+                self.say(&format!("{host} {how}{}", because(from)), u8::from(!broken));
+            }
+            Seen::Left { what } => self.say(&format!("{host} something is left on the host: {what}"), 0),
             Seen::HostEnded { state, reason } => {
                 let bar = self.active.remove(host).map_or(0, |active| active.bar);
-                if let Some(bar) = self.bars.get_mut(bar) {
-                    *bar.counts.entry(state).or_default() += 1;
+                if let Some(counting) = self.bars.get_mut(bar) {
+                    *counting.counts.entry(state).or_default() += 1;
+                    self.ended.insert(host.to_owned(), (bar, state));
                 }
                 let reason = Some(reason).filter(|reason| !reason.is_empty());
                 self.say(&format!("{host} {state}{}", because(reason)), u8::from(!self.plain));
             }
-            Seen::WaveStarted { .. } | Seen::WaveEnded { .. } => {}
+            _ => {}
         }
+    }
+
+    /// A host that is started again is not done any more.
+    fn begin_host(&mut self, host: &str, wave: Option<&str>, now: Instant) {
+        self.waiting = None;
+        if let Some((bar, state)) = self.ended.remove(host)
+            && let Some(bar) = self.bars.get_mut(bar)
+            && let Some(count) = bar.counts.get_mut(&state)
+        {
+            *count = count.saturating_sub(1);
+            bar.counts.retain(|_, count| *count > 0);
+        }
+        let bar = wave.and_then(|wave| self.bars.iter().rposition(|bar| bar.name == wave));
+        let doing = "starting".to_owned();
+        self.active.insert(host.to_owned(), Active { bar: bar.unwrap_or(0), since: now, doing });
     }
 
     fn doing(&mut self, host: &str, doing: &str) {
         if let Some(active) = self.active.get_mut(host) {
-            active.doing = doing.chars().take(DOING_LIMIT).collect();
+            active.doing = shortened(doing);
         }
     }
 
     /// Queues a line, if so many `-v` were given. On a terminal the bars tell of waves.
     fn say(&mut self, text: &str, verbosity: u8) {
-        if self.verbosity < verbosity || (!self.plain && self.verbosity == 0) {
-            return;
+        if self.verbosity >= verbosity && (self.plain || self.verbosity > 0) {
+            self.tell(text);
         }
+    }
+
+    /// Queues a line.
+    fn tell(&mut self, text: &str) {
         if self.lines.len() >= LINES_LIMIT {
             self.lines.pop_front();
             self.left_out += 1;
@@ -217,7 +327,10 @@ impl State {
             let time = in_words(now.saturating_duration_since(active.since));
             escape_line(&format!("{name}  {time}  {}", active.doing))
         };
-        Picture { bars, slowest: active.into_iter().take(SLOWEST).map(line).collect() }
+        let is_over = |waiting: &&Waiting| waiting.until.is_some_and(|until| until <= now);
+        let waiting = self.waiting.as_ref().filter(|waiting| !is_over(waiting));
+        let waiting = waiting.map(|waiting| escape_line(&waiting.in_words(now)));
+        Picture { bars, waiting, slowest: active.into_iter().take(SLOWEST).map(line).collect() }
     }
 }
 
@@ -229,6 +342,29 @@ impl Bar {
         let (name, hosts) = if without_wave { ("no wave", done) } else { (self.name.as_str(), self.hosts) };
         BarPicture { name: escape_line(name), done, hosts, counts: counts.join(", ") }
     }
+}
+
+impl Waiting {
+    fn in_words(&self, now: Instant) -> String {
+        match self.until.map(|until| until.saturating_duration_since(now)) {
+            // Rounded up: a wait that has just begun has all of its time left.
+            Some(left) => {
+                let left =
+                    Duration::from_secs(left.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX));
+                format!("{} ({} left)", self.text, in_words(left))
+            }
+            None => self.text.clone(),
+        }
+    }
+}
+
+/// Whether a host waits for something that may take long: a person wants to know without `-vv`.
+fn is_wait(doing: &str) -> bool {
+    ["connection lost", "rebooting", "waiting"].iter().any(|beginning| doing.starts_with(beginning))
+}
+
+fn shortened(doing: &str) -> String {
+    doing.chars().take(DOING_LIMIT).collect()
 }
 
 fn because(reason: Option<String>) -> String {
@@ -275,6 +411,67 @@ mod tests {
         };
         assert_eq!(picture.bars, [bar("no wave", 1, 1, "1 skipped"), bar("canary", 1, 3, "1 clean")]);
         assert_eq!(picture.slowest, ["c  1:11  starting", "a  1:10  collecting\\x1b[2J facts"]);
+    }
+
+    #[test]
+    fn a_wait_shows_the_time_left_until_it_is_over() {
+        let mut state = State::new(2, false, 0);
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let waiting = |text: &str, left: Option<u64>| Seen::Waiting {
+            text: text.into(),
+            left: left.map(Duration::from_secs),
+        };
+        let shown = |state: &State, seconds| state.picture(at(seconds)).waiting;
+        state.take(None, waiting("wave `rest` soaks \x1b[2J", Some(1800)), start);
+        assert_eq!(shown(&state, 0).as_deref(), Some("wave `rest` soaks \\x1b[2J (30:00 left)"));
+        assert_eq!(shown(&state, 1770).as_deref(), Some("wave `rest` soaks \\x1b[2J (30 s left)"));
+        assert_eq!(shown(&state, 1800), None, "it is over");
+        state.take(None, waiting("wave `rest` needs approval", None), at(1800));
+        assert_eq!(shown(&state, 9999).as_deref(), Some("wave `rest` needs approval"));
+        state.take(None, Seen::WaveStarted { wave: "rest".into(), hosts: 2 }, at(9999));
+        assert_eq!(shown(&state, 9999), None);
+        for end in [Seen::HostStarted { wave: None }, Seen::Stopped { reason: "asked".into() }] {
+            state.take(None, waiting("again", None), at(9999));
+            assert!(shown(&state, 9999).is_some());
+            state.take(Some("a").filter(|_| matches!(end, Seen::HostStarted { .. })), end, at(9999));
+            assert_eq!(shown(&state, 9999), None);
+        }
+        state.take(None, waiting("again", None), at(9999));
+        state.take(None, waiting("", None), at(9999));
+        assert_eq!(shown(&state, 9999), None);
+    }
+
+    #[test]
+    fn a_resumed_run_goes_on_where_its_bars_were() {
+        let mut state = State::new(3, true, 0);
+        let now = Instant::now();
+        let wave = || Seen::WaveStarted { wave: "w".into(), hosts: 3 };
+        let begin = || Seen::HostStarted { wave: Some("w".into()) };
+        let host = |name: &str, seen| (Some(name.to_owned()), seen);
+        let past = [
+            (None, wave()),
+            host("a", begin()),
+            host("b", begin()),
+            host("c", begin()),
+            host("a", ended(HostState::Removed)),
+            host("b", ended(HostState::Interrupted)),
+        ];
+        state.recall(past.into_iter(), now);
+        assert!(!state.has_lines(), "nothing of it is new");
+        let bar = |state: &State| {
+            let picture = state.picture(now);
+            assert_eq!(picture.bars.len(), 1);
+            picture.bars.first().map(|bar| (bar.done, bar.counts.clone())).unwrap()
+        };
+        assert_eq!(bar(&state), (2, "1 interrupted, 1 removed".to_owned()));
+        assert!(state.picture(now).slowest.is_empty(), "`c` is not at work any more");
+        state.take(None, wave(), now);
+        state.take(Some("b"), begin(), now);
+        assert_eq!(bar(&state), (1, "1 removed".to_owned()));
+        state.take(Some("b"), ended(HostState::Removed), now);
+        assert_eq!(bar(&state), (2, "2 removed".to_owned()));
+        assert!(state.take_lines().first().is_some_and(|line| line.ends_with("wave w goes on: 3 hosts")));
     }
 
     #[test]

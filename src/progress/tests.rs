@@ -111,6 +111,56 @@ fn lines_tell_as_much_as_was_asked_for() {
     assert_eq!(shown(2), [plain[0], more[0], more[1], step, plain[1], plain[2]]);
 }
 
+#[test]
+fn plain_lines_tell_of_waits_stops_and_resumptions() {
+    let buffer = Buffer::default();
+    let progress = in_lines(0, Box::new(buffer.clone()));
+    let resumed = Event::RunResumed {
+        operator: "ops@desk".into(),
+        version: "0.1.0".into(),
+        approved: Vec::new(),
+        after_failures: false,
+        retry_failed: false,
+        break_lock: false,
+    };
+    progress.observe(None, &resumed);
+    progress.waiting_for("wave `rest` soaks", Duration::from_secs(90));
+    progress.waiting_for("wave `rest` soaks", Duration::from_secs(60));
+    progress.observe(None, &Event::WaveApproved { wave: "rest".into(), operator: "ops@desk".into() });
+    progress.waiting("the window of wave `rest` is closed");
+    progress.observe(Some("web01"), &started(None));
+    let doing = |text: &str| Event::HostActivity { doing: text.into() };
+    for text in ["connecting", "connection lost, connecting again", "connection lost, connecting again"] {
+        progress.observe(Some("web01"), &doing(text));
+    }
+    progress.observe(Some("web01"), &doing("rebooting, waiting for it to come back"));
+    let lock = |from: Option<&str>, broken| Event::LockTaken { from: from.map(str::to_owned), broken };
+    progress.observe(Some("web01"), &lock(None, false));
+    progress.observe(Some("web01"), &lock(Some("expired"), false));
+    progress.observe(Some("web01"), &lock(Some("run 1 of \x1b[2J"), true));
+    progress.observe(Some("web01"), &Event::LockReleased { left: Some("a step still runs".into()) });
+    let stopped = Event::RunStopped {
+        reason: "interrupted by SIGINT".into(),
+        exit: crate::model::ExitCode::Interrupted,
+    };
+    progress.observe(None, &stopped);
+    progress.finish();
+    assert_eq!(
+        texts(&buffer),
+        [
+            "run resumed by ops@desk",
+            "wave `rest` soaks (1:30 left)",
+            "wave rest approved by ops@desk",
+            "the window of wave `rest` is closed",
+            "web01 connection lost, connecting again",
+            "web01 rebooting, waiting for it to come back",
+            "web01 broke a live lock: run 1 of \\x1b[2J",
+            "web01 something is left on the host: a step still runs",
+            "run stopped: interrupted by SIGINT",
+        ]
+    );
+}
+
 /// A terminal that takes nothing until it is told to.
 struct Stuck {
     go_on: Receiver<()>,
@@ -255,6 +305,12 @@ fn bars_show_counts_and_the_slowest_host() {
     drawn("  collecting facts \\x1b[2J");
     progress.observe(Some("web01"), &ended(HostState::Failed, ""));
     drawn("   2/3    1 failed, 1 removed");
+    progress.waiting_for("wave `rest` soaks \x1b[2J", Duration::from_secs(90));
+    drawn("  wave `rest` soaks \\x1b[2J (1:30 left)");
+    drawn("  wave `rest` soaks \\x1b[2J (1:29 left)");
+    progress
+        .observe(None, &Event::RunStopped { reason: "asked".into(), exit: crate::model::ExitCode::Stopped });
+    drawn("run stopped: asked");
     progress.finish();
     progress.finish();
     assert!(!screen.0.lock().unwrap().contains("\x1b[2J"));

@@ -234,8 +234,9 @@ fn replaced_by_intent(known: &StepReport, step: &mut StepReport) -> bool {
     true
 }
 
-/// That a step was not begun again says nothing of how it ended when it was.
+/// That a step was not begun again says nothing of how it ended when it was. Of one whose end nobody
+/// knew, it says that the host has told: nothing of it was run.
 fn replaced_by_outcome(known: &StepReport, step: &mut StepReport) -> bool {
     step.attempts = known.attempts;
-    step.result != StepResult::NotRun || known.attempts == 0
+    step.result != StepResult::NotRun || matches!(known.result, StepResult::Interrupted | StepResult::NotRun)
 }

@@ -4,6 +4,7 @@
 use super::{HostReport, Report};
 use crate::model::HostState;
 use crate::model::output::shell_quote;
+use std::collections::BTreeMap;
 
 /// So many hosts are named; of more, their number.
 const NAMED: usize = 5;
@@ -22,12 +23,15 @@ pub(super) fn resume_command(report: &Report, run: &str) -> Option<String> {
     Some(format!("uproot apply --resume {run}{option}"))
 }
 
-/// The wave whose approval a stop misses, by its reason: "wave `rest` needs an approval".
+/// The wave whose approval a stop misses, by its reason: "wave `rest` needs approval".
 fn missing_approval(reason: &str) -> Option<String> {
-    let is_named = |index: usize| index % 2 == 1;
-    let mut pieces = reason.split('`').enumerate();
-    let is_about_it = pieces.clone().any(|(index, text)| !is_named(index) && text.contains("approv"));
-    let wave = pieces.find(|(index, _)| is_named(*index)).map(|(_, name)| name.to_owned());
+    // What stands between backquotes is a name, whatever it says.
+    let pieces: Vec<&str> = reason.split('`').collect();
+    let is_about_it = pieces.iter().step_by(2).any(|text| text.contains("approv"));
+    let wave = pieces.chunks(2).find_map(|pair| match pair {
+        [before, name] if before.ends_with("wave ") => Some((*name).to_owned()),
+        _ => None,
+    });
     wave.filter(|_| is_about_it)
 }
 
@@ -40,18 +44,11 @@ fn is_left_to_retry_only(report: &Report) -> bool {
 
 /// Whether a resumption takes the host up again only by `--retry-failed`.
 fn needs_retry(host: &HostReport) -> bool {
-    let did_not_end_well = matches!(
-        host.state,
-        HostState::Failed
-            | HostState::Interrupted
-            | HostState::Blocked
-            | HostState::Drifted
-            | HostState::Unknown
-            | HostState::Unreachable
-    );
-    // One that was begun and skipped was locked, or would have been left bare.
-    let was_refused = host.state == HostState::Skipped && host.started.is_some();
-    !host.unfinished && (did_not_end_well || was_refused)
+    let ended_well =
+        matches!(host.state, HostState::RemovedRebootPending | HostState::Removed | HostState::Clean);
+    // Another name of a machine is never worked on.
+    let is_another_name = host.state == HostState::Skipped && host.started.is_none();
+    !(host.unfinished || ended_well || is_another_name)
 }
 
 /// For each way in which hosts of an apply did not end well: which hosts, and what to do about them.
@@ -59,48 +56,63 @@ pub(super) fn steps(report: &Report, run: &str) -> Vec<String> {
     if report.verb != "apply" {
         return Vec::new();
     }
-    let retry = match report.resumable {
-        true => "then resume with `--retry-failed`",
-        false => "then make a new plan",
-    };
-    let look = format!("`uproot runs show {run} -v`");
-    let ways: [(fn(&HostReport) -> bool, String); 6] = [
-        (
-            |host| host.unfinished && host.touched,
-            "the resumption asks the host how its last step ended, and goes on from there".to_owned(),
-        ),
-        (
-            |host| host.state == HostState::Failed && !host.unfinished,
-            format!("{look} has what the step said; mend that on the host, {retry}"),
-        ),
-        (
-            |host| host.state == HostState::Interrupted && !host.unfinished,
-            format!("how a step ended cannot be told; look at the host ({look} has the step), {retry}"),
-        ),
-        (
-            |host| host.state == HostState::Blocked && !host.unfinished,
-            format!("do what the reason asks for (a password, a person at the product), {retry}"),
-        ),
-        (
-            |host| host.state == HostState::Drifted && !host.unfinished,
-            "the host is not as it was planned; `uproot plan` it anew".to_owned(),
-        ),
-        (
-            |host| host.state == HostState::Skipped && host.started.is_some() && !host.unfinished,
-            format!("mend what the reason says, {retry}"),
-        ),
-    ];
-    ways.into_iter()
-        .filter_map(|(is_meant, advice)| {
-            let named: Vec<String> = report
-                .hosts
-                .iter()
-                .filter(|host| is_meant(host))
-                .map(|host| format!("{} {}", host.host, host.state))
-                .collect();
-            (!named.is_empty()).then(|| format!("{}: {advice}", some_of(&named)))
-        })
-        .collect()
+    let mut named: BTreeMap<Way, Vec<String>> = BTreeMap::new();
+    for host in &report.hosts {
+        if let Some(way) = Way::of(host, report) {
+            named.entry(way).or_default().push(format!("{} {}", host.host, host.state));
+        }
+    }
+    let advice = |way: Way| way.advice(run, report.resumable);
+    named.into_iter().map(|(way, hosts)| format!("{}: {}", some_of(&hosts), advice(way))).collect()
+}
+
+/// What a person can do about a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    Resume,
+    Mend,
+    Look,
+    Act,
+    Reach,
+    PlanAnew,
+    Reboot,
+}
+
+impl Way {
+    fn of(host: &HostReport, report: &Report) -> Option<Self> {
+        let begun = host.started.is_some();
+        match host.state {
+            _ if host.unfinished && report.resumable => Some(Self::Resume),
+            HostState::Failed => Some(Self::Mend),
+            HostState::Interrupted => Some(Self::Look),
+            HostState::Blocked => Some(Self::Act),
+            HostState::Skipped if begun => Some(Self::Act),
+            HostState::Unknown | HostState::Unreachable => Some(Self::Reach),
+            HostState::Drifted | HostState::Present | HostState::Residue => Some(Self::PlanAnew),
+            HostState::RemovedRebootPending if !report.pending_is_ok() => Some(Self::Reboot),
+            HostState::RemovedRebootPending | HostState::Skipped | HostState::Removed | HostState::Clean => {
+                None
+            }
+        }
+    }
+
+    fn advice(self, run: &str, resumable: bool) -> String {
+        let again = if resumable { "resume with `--retry-failed`" } else { "make a new plan" };
+        match self {
+            Self::Resume => "the resumption goes on where it was left; a step that was begun is looked up on the host, not begun again".to_owned(),
+            Self::Mend => {
+                format!("mend what its step said (`uproot runs show {run} -v` has all of it), then {again}")
+            }
+            Self::Look => format!(
+                "how a step ended cannot be told: look at the host (`uproot runs show {run} -v` has the step), \
+                 then {again}"
+            ),
+            Self::Act => format!("do what the reason asks for, then {again}"),
+            Self::Reach => format!("do what `fix:` says, then {again}"),
+            Self::PlanAnew => "not as this plan has it: make a new plan".to_owned(),
+            Self::Reboot => "reboot, then prove the removal by `uproot verify`".to_owned(),
+        }
+    }
 }
 
 /// The first of them, and how many more there are.
@@ -119,7 +131,8 @@ mod tests {
     #[test]
     fn the_wave_that_misses_its_approval_is_read_from_the_reason() {
         let of = |reason| missing_approval(reason);
-        assert_eq!(of("wave `rest` needs an approval").as_deref(), Some("rest"));
+        assert_eq!(of("wave `rest` needs approval").as_deref(), Some("rest"));
+        assert_eq!(of("the plan `x` says that wave `rest` needs approval").as_deref(), Some("rest"));
         assert_eq!(of("wave `the rest` was not approved").as_deref(), Some("the rest"));
         assert_eq!(of("2 hosts of wave `approved` failed, 1 may"), None);
         assert_eq!(of("the window of wave `approval` is closed"), None);

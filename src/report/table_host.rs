@@ -282,9 +282,7 @@ fn lock_notes(host: &HostReport, verbose: bool) -> Vec<String> {
     if let Some(left) = &lock.left {
         notes.push(format!("left on the host: {left}"));
     } else if lock.held {
-        notes.push(
-            "lock: still on the host; this run's resumption may take it, others once it lapses".to_owned(),
-        );
+        notes.push("lock: not given back; the resumption takes it, and without one it lapses".to_owned());
     }
     notes
 }

@@ -1,0 +1,250 @@
+//! Making a signature: with a key file here, or by `ssh-keygen` with a key that an agent or a security key
+//! holds; and where it is saved.
+
+use super::{ApprovalError, NAMESPACE, PlanSignature, read_signature, signature_file, write_new};
+use crate::model::Secret;
+use rsa::{BigUint, Pkcs1v15Sign, RsaPrivateKey};
+use ssh_key::private::KeypairData;
+use ssh_key::public::KeyData;
+use ssh_key::sha2::{Digest as _, Sha512};
+use ssh_key::{Algorithm, HashAlg, Mpint, PrivateKey, PublicKey, Signature, SshSig};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use zeroize::Zeroizing;
+
+/// A larger file is no key, in bytes.
+const LARGEST_KEY: u64 = 256 * 1024;
+
+/// More than this is not read of what a program says.
+const LARGEST_ANSWER: u64 = 1 << 20;
+
+/// Signs with the key in this file: a private key in OpenSSH's form is used here (`passphrase` is asked
+/// for one that is encrypted); for the public half of a key that the SSH agent holds, and for a security
+/// key's file, `ssh-keygen` does it, and asks for what it needs.
+///
+/// # Errors
+/// When the key cannot be read or does not sign.
+pub fn sign_with_file(
+    bytes: &[u8],
+    file: &Path,
+    passphrase: &mut dyn FnMut(&Path) -> Option<Secret>,
+) -> Result<PlanSignature, ApprovalError> {
+    let wrong = |reason: String| ApprovalError::Key { file: file.to_owned(), reason };
+    let text = read_key_file(file).map_err(wrong)?;
+    match KeyForm::of(&text).map_err(wrong)? {
+        KeyForm::Public => checked(sign_by_keygen(bytes, file)?, bytes),
+        KeyForm::Private(key) if is_security_key(&key) => checked(sign_by_keygen(bytes, file)?, bytes),
+        KeyForm::Private(key) => {
+            let key = unlocked(*key, file, passphrase).map_err(wrong)?;
+            let signature =
+                sign_here(&key, bytes).map_err(|error| wrong(format!("it cannot sign: {error}")))?;
+            signature.verify(bytes).map_err(|why| wrong(format!("its signature would not count: {why}")))?;
+            Ok(signature)
+        }
+    }
+}
+
+fn sign_here(key: &PrivateKey, bytes: &[u8]) -> Result<PlanSignature, ssh_key::Error> {
+    let KeypairData::Rsa(rsa) = key.key_data() else {
+        return PlanSignature::new(key.sign(NAMESPACE, HashAlg::Sha512, bytes)?);
+    };
+    // As `PrivateKey::sign` would, if it took both primes.
+    let number = |number: &Mpint| BigUint::try_from(number);
+    let primes = vec![number(&rsa.private.p)?, number(&rsa.private.q)?];
+    let (n, e, d) = (number(&rsa.public.n)?, number(&rsa.public.e)?, number(&rsa.private.d)?);
+    let signer = RsaPrivateKey::from_components(n, e, d, primes)?;
+    let signed = SshSig::signed_data(NAMESPACE, HashAlg::Sha512, bytes)?;
+    let raw = signer.sign(Pkcs1v15Sign::new::<Sha512>(), &Sha512::digest(signed))?;
+    let raw = Signature::new(Algorithm::Rsa { hash: Some(HashAlg::Sha512) }, raw)?;
+    let public = KeyData::Rsa(rsa.public.clone());
+    PlanSignature::new(SshSig::new(public, NAMESPACE, HashAlg::Sha512, raw)?)
+}
+
+/// Signs with the one key that the SSH agent holds.
+///
+/// # Errors
+/// When there is no agent, it holds no key or several, or the key does not sign.
+pub fn sign_with_agent(bytes: &[u8]) -> Result<PlanSignature, ApprovalError> {
+    let keys = agent_keys()?;
+    let key = match keys.as_slice() {
+        [key] => key,
+        [] => {
+            return Err(ApprovalError::Agent(
+                "it holds no key that can sign: give a key file by `--key FILE`, or `ssh-add` one".to_owned(),
+            ));
+        }
+        several => {
+            let list: Vec<String> = several
+                .iter()
+                .map(|key| format!("  {} {}", key.fingerprint(HashAlg::Sha256), key.comment()))
+                .collect();
+            return Err(ApprovalError::Agent(format!(
+                "it holds several keys: choose one by `--key FILE.pub`\n{}",
+                list.join("\n")
+            )));
+        }
+    };
+    let failed = |error| ApprovalError::io("write", Path::new("the key's public half"))(error);
+    let text =
+        key.to_openssh().map_err(|error| ApprovalError::Agent(format!("its key is damaged: {error}")))?;
+    let directory = tempfile::tempdir().map_err(failed)?;
+    let file = directory.path().join("key.pub");
+    std::fs::write(&file, format!("{text}\n")).map_err(failed)?;
+    checked(sign_by_keygen(bytes, &file)?, bytes)
+}
+
+fn checked(signature: PlanSignature, bytes: &[u8]) -> Result<PlanSignature, ApprovalError> {
+    match signature.verify(bytes) {
+        Ok(()) => Ok(signature),
+        Err(why) => Err(ApprovalError::KeyGen(format!("its signature would not count: {why}"))),
+    }
+}
+
+/// A key file as it is read.
+enum KeyForm {
+    Public,
+    Private(Box<PrivateKey>),
+}
+
+impl KeyForm {
+    fn of(text: &str) -> Result<Self, String> {
+        let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+        if first == "-----BEGIN OPENSSH PRIVATE KEY-----" {
+            let key = PrivateKey::from_openssh(text.trim_start());
+            return key
+                .map(|key| Self::Private(Box::new(key)))
+                .map_err(|error| format!("it is damaged: {error}"));
+        }
+        if first.starts_with("-----BEGIN ") {
+            return Err(
+                "it is not in OpenSSH's own form: `ssh-keygen -p -f KEY` writes it anew in that".to_owned()
+            );
+        }
+        if first.starts_with("PuTTY-User-Key-File") {
+            return Err(
+                "it is a PuTTY key: `puttygen KEY -O private-openssh-new -o NEW` makes one that can be used"
+                    .to_owned(),
+            );
+        }
+        if first.contains("-cert-v01@openssh.com") {
+            return Err("it is a certificate: give the key alone".to_owned());
+        }
+        PublicKey::from_openssh(first).map(|_| Self::Public).map_err(|_| "it is not an SSH key".to_owned())
+    }
+}
+
+fn read_key_file(file: &Path) -> Result<Zeroizing<String>, String> {
+    let opened = std::fs::File::open(file).map_err(|error| format!("it cannot be read: {error}"))?;
+    let mut text = Zeroizing::new(String::new());
+    let read = opened.take(LARGEST_KEY + 1).read_to_string(&mut text);
+    match read {
+        Err(error) if error.kind() == ErrorKind::InvalidData => Err("it is not an SSH key".to_owned()),
+        Err(error) => Err(format!("it cannot be read: {error}")),
+        Ok(_) if text.len() as u64 > LARGEST_KEY => Err("it is too large for a key".to_owned()),
+        Ok(_) => Ok(text),
+    }
+}
+
+/// Whether the secret is in a device, and the file says only how to find it.
+fn is_security_key(key: &PrivateKey) -> bool {
+    key.public_key().algorithm().as_str().starts_with("sk-")
+}
+
+fn unlocked(
+    key: PrivateKey,
+    file: &Path,
+    passphrase: &mut dyn FnMut(&Path) -> Option<Secret>,
+) -> Result<PrivateKey, String> {
+    if !key.is_encrypted() {
+        return Ok(key);
+    }
+    let given = passphrase(file).ok_or(
+        "it is encrypted, and there is no terminal to ask for its passphrase and `UPROOT_KEY_PASSPHRASE` is not \
+         set; or `ssh-add` it and give its `.pub` file",
+    )?;
+    key.decrypt(given.expose()).map_err(|error| match error {
+        ssh_key::Error::Crypto => "the passphrase is wrong".to_owned(),
+        other => format!("it cannot be decrypted: {other}"),
+    })
+}
+
+/// The keys that the agent can sign with; certificates are left out.
+fn agent_keys() -> Result<Vec<PublicKey>, ApprovalError> {
+    if std::env::var_os("SSH_AUTH_SOCK").is_none() {
+        return Err(ApprovalError::Agent("there is none: give a key file by `--key FILE`".to_owned()));
+    }
+    let output = Command::new("ssh-add").arg("-L").stdin(Stdio::null()).output().map_err(|error| {
+        ApprovalError::Agent(format!("`ssh-add -L` cannot be run ({error}): give a key file by `--key FILE`"))
+    })?;
+    // 1: it holds no key.
+    if !matches!(output.status.code(), Some(0 | 1)) {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(ApprovalError::Agent(format!("{said}: give a key file by `--key FILE`")));
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(text.lines().filter_map(|line| PublicKey::from_openssh(line).ok()).collect())
+}
+
+/// Lets `ssh-keygen` sign; it talks to the agent, to security keys, and to a person by the terminal.
+fn sign_by_keygen(bytes: &[u8], key: &Path) -> Result<PlanSignature, ApprovalError> {
+    let failed = |error: std::io::Error| {
+        ApprovalError::KeyGen(if error.kind() == ErrorKind::NotFound {
+            "`ssh-keygen` is not installed, and this key can sign by it only: install OpenSSH, or give a private \
+             key file"
+                .to_owned()
+        } else {
+            error.to_string()
+        })
+    };
+    let mut child = Command::new("ssh-keygen")
+        .args(["-Y", "sign", "-n", NAMESPACE, "-f"])
+        .arg(key)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    // One that gives up early closes its input; its status says why.
+    let _ = child.stdin.take().map(|mut input| input.write_all(bytes));
+    let mut text = Vec::new();
+    let read = child.stdout.take().map(|output| output.take(LARGEST_ANSWER).read_to_end(&mut text));
+    let status = child.wait().map_err(failed)?;
+    read.transpose().map_err(failed)?;
+    if !status.success() {
+        return Err(ApprovalError::KeyGen(format!("it did not sign with `{}` ({status})", key.display())));
+    }
+    PlanSignature::parse(&text).map_err(ApprovalError::KeyGen)
+}
+
+/// Where a signature is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Saved {
+    /// It was written to this file.
+    Written(PathBuf),
+    /// This file has a signature of the same key over the same bytes: nothing was written.
+    AlreadyThere(PathBuf),
+}
+
+/// Saves a signature as `PLAN.sig`, or where that is another's, as `PLAN.FINGERPRINT.sig`. No file that is
+/// there is ever replaced.
+///
+/// # Errors
+/// When both names are taken by something else, or the file system refuses.
+pub fn save(signature: &PlanSignature, plan: &Path, bytes: &[u8]) -> Result<Saved, ApprovalError> {
+    let own = signature_file(plan, Some(&signature.fingerprint()));
+    let names = [signature_file(plan, None), own.clone()];
+    let is_same = |file: &PathBuf| {
+        read_signature(file).is_ok_and(|found| found.key() == signature.key() && found.verify(bytes).is_ok())
+    };
+    if let Some(file) = names.iter().find(|file| is_same(file)) {
+        return Ok(Saved::AlreadyThere(file.clone()));
+    }
+    for file in names {
+        match write_new(&file, signature.armored(), false) {
+            Ok(()) => return Ok(Saved::Written(file)),
+            Err(ApprovalError::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(ApprovalError::Stale { file: own })
+}
