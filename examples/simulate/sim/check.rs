@@ -55,6 +55,10 @@ struct HostView {
     /// Whether a message to it was lost, or it could not be reached, in the work that was last begun.
     lost: bool,
     left: Option<bool>,
+    /// Whether its lock was taken since it was begun.
+    locked: bool,
+    /// Which records on the host are those that the journal speaks of.
+    pub named: u64,
     /// Why it should not have been begun.
     wrongly: Option<String>,
 }
@@ -147,7 +151,7 @@ impl Check {
     pub fn begin_host(&mut self, wave: usize, host: usize, now: Millis, wall: jiff::Timestamp) {
         let wrong = self.why_not(wave, host, now, wall);
         let view = &mut self.hosts[host];
-        (view.lost, view.left, view.wrongly) = (false, None, wrong);
+        (view.lost, view.locked, view.left, view.wrongly) = (false, false, None, wrong);
         self.flight.push((wave, host));
     }
 
@@ -226,11 +230,17 @@ impl Check {
     pub fn lock_ordered(&mut self, host: usize) {
         let wrong = self.new_host(host, "is to be locked");
         self.must(wrong.is_none(), || wrong.unwrap_or_default());
+        self.hosts[host].touched = true;
+    }
+
+    /// Which of the host's records the journal speaks of.
+    pub fn named(&self, host: usize) -> u64 {
+        self.hosts[host].named
     }
 
     /// A host's lock is ours.
     pub fn lock_taken(&mut self, host: usize, broken: bool) {
-        self.hosts[host].touched = true;
+        self.hosts[host].locked = true;
         let may = self.break_lock;
         let name = self.plan.hosts[host].name.clone();
         self.must(!broken || may, || format!("lock: a live lock on {name} was broken, and nobody asked for that"));
@@ -410,6 +420,11 @@ impl Check {
                 self.hosts[index].started = true;
                 self.hosts[index].retried = false;
                 self.hosts[index].ended = None;
+            }
+            Event::LockTaken { .. } => {
+                self.hosts[index].named = host.records_of;
+                let locked = self.hosts[index].locked;
+                self.must(locked, || format!("lock: the journal says that {} is locked, and it is not", host.name));
             }
             Event::LockReleased { left } => {
                 self.hosts[index].left = Some(left.is_some());

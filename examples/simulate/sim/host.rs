@@ -60,7 +60,7 @@ pub enum HostEvent {
     /// Every connection breaks.
     Drops,
     /// Another controller tries for the lock, and keeps it so long if it gets it.
-    OtherLocks { keeps: Option<Millis> },
+    OtherLocks { keeps: Option<Millis>, breaks: bool },
     /// The other controller gives it back.
     OtherReleases,
 }
@@ -101,6 +101,8 @@ pub struct Host {
     pub steps: Steps,
     /// Whether the state directory cannot be used.
     pub state_refused: bool,
+    /// How often the directory of our run was made anew.
+    pub records_of: u64,
     next_process: u64,
 }
 
@@ -160,6 +162,7 @@ impl Host {
             events: Vec::new(),
             steps,
             state_refused: false,
+            records_of: 0,
             next_process: 0,
         }
     }
@@ -196,7 +199,7 @@ impl Host {
             HostEvent::GoesDown { back_after, swapped } => self.goes_down(now, *back_after, *swapped),
             HostEvent::ComesUp { swapped } => self.comes_up(*swapped),
             HostEvent::Drops => self.epoch += 1,
-            HostEvent::OtherLocks { keeps } => self.other_locks(now, *keeps),
+            HostEvent::OtherLocks { keeps, breaks } => self.other_locks(now, *keeps, *breaks),
             HostEvent::OtherReleases => {
                 if self.lock.as_ref().is_some_and(|lock| lock.run == super::OTHER) {
                     self.lock = None;
@@ -280,6 +283,9 @@ impl Host {
         };
         self.clear_dead_runs(run);
         let known = self.runs.contains_key(run);
+        if !known && run == super::RUN {
+            self.records_of += 1;
+        }
         self.runs.entry(run.to_owned()).or_default();
         self.lock = Some(Lock { run: run.to_owned(), boot: self.boot, expires: now + LEASE });
         Locked::Taken { from, broken: held.is_some(), known }
@@ -290,11 +296,11 @@ impl Host {
         self.runs.retain(|run, _| run == but || live.contains(run));
     }
 
-    fn other_locks(&mut self, now: Millis, keeps: Option<Millis>) {
+    fn other_locks(&mut self, now: Millis, keeps: Option<Millis>, breaks: bool) {
         if !self.up || self.state_refused {
             return;
         }
-        if let Locked::Taken { .. } = self.take_lock(now, super::OTHER, false)
+        if let Locked::Taken { .. } = self.take_lock(now, super::OTHER, breaks)
             && let Some(keeps) = keeps
         {
             self.schedule(now + keeps, HostEvent::OtherReleases);
@@ -314,6 +320,12 @@ impl Host {
         }
     }
 
+    /// Whether a wrapper is on its way to this claim.
+    pub fn awaits(&self, claim: &str) -> bool {
+        let sent = |event: &HostEvent| matches!(event, HostEvent::WrapperClaims { claim: name, .. } if name == claim);
+        self.events.iter().any(|(_, event)| sent(event))
+    }
+
     /// The wrapper of a step was sent: it comes to its claim a little later, whatever the connection
     /// and the controller do.
     pub fn send_wrapper(&mut self, at: Millis, claim: &str, step: &str) {
@@ -324,6 +336,11 @@ impl Host {
         let process = self.next_process;
         let Some(claims) = self.runs.get_mut(super::RUN) else { return Did::Nothing };
         if claims.contains_key(claim) {
+            return Did::Nothing;
+        }
+        // It looks at the lock once more, when the claim is its own.
+        if self.lock.as_ref().is_none_or(|lock| lock.run != super::RUN) {
+            claims.insert(claim.to_owned(), Claim::Void);
             return Did::Nothing;
         }
         let behaviour = self.steps.behave(step, random);

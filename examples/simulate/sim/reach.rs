@@ -174,12 +174,15 @@ impl SimulatedHost {
 
     fn see(&self, order: &StepOrder<'_>) -> Seen {
         let mut world = self.world.lock();
-        let (now, next, slack) = (world.now, world.next_event(), world.wrapper_delay);
+        let (now, next) = (world.now, world.next_event());
         let host = &mut world.hosts[self.index];
-        let Some(claims) = host.runs.get(super::RUN) else { return Seen::Answer(StepAnswer::Forgotten) };
-        let Some(claim) = claims.get(order.claim) else {
-            // The wrapper was sent and has not come to its claim yet.
-            return Seen::Wait((now + slack).min(next).max(now + 1));
+        let awaited = host.awaits(order.claim);
+        let Some(claims) = host.runs.get_mut(super::RUN) else { return Seen::Answer(StepAnswer::Forgotten) };
+        let claim = match claims.get(order.claim) {
+            Some(claim) => claim,
+            None if awaited => return Seen::Wait(next.max(now + 1)),
+            // The wrapper died: nothing of it will ever run.
+            None => claims.entry(order.claim.to_owned()).or_insert(Claim::Void),
         };
         match claim {
             Claim::Void => Seen::Answer(StepAnswer::NotBegun("it was called off".to_owned())),
@@ -304,7 +307,12 @@ impl Reach for SimulatedHost {
         let locked = self
             .exchange("lock", |world, index| {
                 let now = world.now;
-                let locked = world.hosts[index].take_lock(now, &order.run, order.break_lock);
+                let mut locked = world.hosts[index].take_lock(now, &order.run, order.break_lock);
+                if let Locked::Taken { known, .. } = &mut locked
+                    && std::env::var_os("NAMED").is_some()
+                {
+                    *known &= world.check.named(index) == world.hosts[index].records_of;
+                }
                 let name = world.hosts[index].name.clone();
                 world.tell(|| format!("{name}: lock: {locked:?}"));
                 if let Locked::Taken { broken, .. } = locked {
@@ -345,8 +353,8 @@ impl Reach for SimulatedHost {
                 if let Some((run, left)) = host.renew(now, super::RUN) {
                     return Sent::Lost(holder(run, left));
                 }
+                let Some(claims) = host.runs.get_mut(super::RUN) else { return Sent::Wrapper };
                 if refused {
-                    let claims = host.runs.entry(super::RUN.to_owned()).or_default();
                     claims.entry(order.claim.to_owned()).or_insert(Claim::Void);
                     return Sent::Refused;
                 }
@@ -364,7 +372,9 @@ impl Reach for SimulatedHost {
     async fn lookup(&mut self, order: &StepOrder<'_>, may_begin: bool) -> StepAnswer {
         let looked = self
             .exchange("lookup", |world, index| {
+                let now = world.now;
                 let host = &mut world.hosts[index];
+                host.renew_while_waiting(now);
                 let Some(claims) = host.runs.get_mut(super::RUN) else {
                     return Some(StepAnswer::Forgotten);
                 };

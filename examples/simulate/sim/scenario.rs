@@ -309,13 +309,13 @@ fn befall(host: &mut Host, planned: &PlannedHost, troubles: Troubles, random: &m
     if troubles.others {
         if random.chance(40) {
             let keeps = random.pick(&[None, Some(2_000), Some(60_000), Some(40 * 60_000)]);
-            host.schedule(0, HostEvent::OtherLocks { keeps });
+            host.schedule(0, HostEvent::OtherLocks { keeps, breaks: false });
         }
         for _ in 0..random.below(4) {
             let at = random.pick(&[5_000, 60_000, 16 * 60_000, 60 * 60_000]);
             let at = random.between(0, at);
             let keeps = random.pick(&[None, Some(10_000), Some(20 * 60_000)]);
-            host.schedule(at, HostEvent::OtherLocks { keeps });
+            host.schedule(at, HostEvent::OtherLocks { keeps, breaks: random.chance(20) });
         }
     }
     if troubles.reboots && random.chance(20) {
