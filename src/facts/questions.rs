@@ -159,6 +159,24 @@ mod tests {
     }
 
     #[test]
+    fn what_protects_a_host_is_asked_too() {
+        struct NoIncludes;
+        impl crate::playbook::IncludeLoader for NoIncludes {
+            fn identity(&self, name: &str) -> String {
+                name.to_owned()
+            }
+            fn load(&self, _: &str, _: &str) -> Result<crate::playbook::Included, String> {
+                Err("nothing is included".to_owned())
+            }
+        }
+        let text = "uproot: 1\npolicy:\n  require_protection:\n    any:\n      - service: mdatp\n      - path: /opt/falcon\n";
+        let loaded = crate::playbook::parse("p.yml", text, &NoIncludes).unwrap();
+        let questions = Questions::of_playbook(&loaded.playbook);
+        assert_eq!(questions.topics.iter().copied().collect::<Vec<_>>(), [Topic::Services]);
+        assert_eq!(questions.paths.iter().collect::<Vec<_>>(), ["/opt/falcon"]);
+    }
+
+    #[test]
     fn merging_asks_for_both() {
         let mut one = Questions::of_rules([&path("/a")]);
         one.merge(&Questions::of_rules([&path("/b")]));

@@ -43,9 +43,9 @@ pub(super) struct Sealer {
 }
 
 impl Sealer {
-    /// For a journal that has no line yet.
-    pub(super) fn new() -> Self {
-        Self { previous: GENESIS.to_owned() }
+    /// For a journal whose last line has this hash; `GENESIS` where it has none.
+    pub(super) fn after(previous: String) -> Self {
+        Self { previous }
     }
 
     /// Appends the line of a record. `host` and `event` are JSON texts without a line break.
@@ -96,7 +96,7 @@ pub(super) fn stated_format(line: &[u8]) -> Option<u32> {
 pub(super) struct Checker {
     /// What the next line is chained to; none after a line whose hash cannot be read, so that one
     /// defect is not reported twice.
-    previous: Option<String>,
+    pub(super) previous: Option<String>,
     next_seq: u64,
     /// Whether the end record was seen.
     pub(super) ended: bool,

@@ -11,6 +11,12 @@ pub enum Defect {
         /// How many whole records there are.
         records: usize,
     },
+    /// The run was stopped by a gate or its operator, and can be resumed.
+    #[error("journal.jsonl: the run was stopped after {records} records and can be resumed")]
+    Stopped {
+        /// How many whole records there are.
+        records: usize,
+    },
     /// The last line of an unfinished run has no line break: a write was cut short.
     #[error("journal.jsonl:{line}: the last line is torn after {bytes} bytes")]
     Torn {
@@ -256,7 +262,10 @@ impl Defect {
     /// last line, a blob that no record names yet) is told, but is not broken.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        !matches!(self, Self::Unfinished { .. } | Self::Torn { .. } | Self::BlobUnnamed { .. })
+        !matches!(
+            self,
+            Self::Unfinished { .. } | Self::Stopped { .. } | Self::Torn { .. } | Self::BlobUnnamed { .. }
+        )
     }
 
     /// Whether it concerns the chain of records itself: what `read` refuses.
@@ -298,6 +307,7 @@ impl Defect {
             | Self::BlobName { line, .. }
             | Self::BlobUndecodable { line, .. } => Some(*line),
             Self::Unfinished { .. }
+            | Self::Stopped { .. }
             | Self::NoHostEnd { .. }
             | Self::BlobAltered { .. }
             | Self::BlobUnreadable { .. }
@@ -313,7 +323,10 @@ impl Defect {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Unfinished { .. } => {
-                "wait for the run to end; if its controller died, look at the hosts again with `uproot verify`"
+                "wait for the run to end; if its controller died, go on with `uproot apply --resume`, or look at the hosts again with `uproot verify`"
+            }
+            Self::Stopped { .. } => {
+                "go on with `uproot apply --resume`, or look at the hosts with `uproot verify`"
             }
             Self::Torn { .. } => "nothing is lost: a record counts only once its line is whole",
             Self::BlobUnnamed { .. } => "nothing is lost: it was stored just before the controller ended",

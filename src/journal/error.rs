@@ -1,13 +1,14 @@
 //! Why a journal could not be written or read.
 
 use super::defect::Defect;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Why a journal could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// A file or directory could not be read or written.
-    #[error("cannot {action} `{}`: {source}", path.display())]
+    #[error("cannot {action} `{}`: {source}{}", path.display(), remedy(source))]
     Io {
         /// What was tried: `create`, `read`, `write`.
         action: &'static str,
@@ -18,7 +19,7 @@ pub enum JournalError {
     },
     /// The writer failed earlier; nothing was written since.
     #[error(
-        "cannot write the journal: {0}; free space on the disk or make the directory writable, then run again"
+        "cannot write the journal: {0}; free space on the disk or make the directory writable, then run again (`apply` goes on with `--resume`)"
     )]
     Failed(String),
     /// The id cannot be the name of a directory.
@@ -33,11 +34,44 @@ pub enum JournalError {
         runs: PathBuf,
     },
     /// Another process writes this run.
-    #[error("run `{id}` is being written by another process; wait for it to end")]
+    #[error(
+        "run `{id}` is being written by another process{}; wait for it to end, or end it by Ctrl-C",
+        by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default()
+    )]
     Busy {
         /// The id.
         id: String,
+        /// Which process, and since when, where its lock tells.
+        by: Option<String>,
     },
+    /// The run has an end record and cannot be gone on with.
+    #[error("run `{id}` has ended: nothing of it is left to do; `uproot report {id}` shows it")]
+    Ended {
+        /// The id.
+        id: String,
+    },
+    /// The run has no whole record.
+    #[error("the run in `{}` was never begun: no host was contacted, so start a new run", .0.display())]
+    NeverBegun(PathBuf),
+    /// The run applies no plan, so that there is nothing to go on with.
+    #[error("run `{id}` is of `{verb}`, which changes nothing and is not resumed: run `uproot {verb}` again")]
+    NoPlan {
+        /// The id.
+        id: String,
+        /// The verb.
+        verb: String,
+    },
+    /// The plan of the run is not there, or not the one that it was begun with.
+    #[error("{defect} (in `{}`); {}", dir.display(), defect.remedy())]
+    Plan {
+        /// The run's directory.
+        dir: PathBuf,
+        /// What is wrong with the plan.
+        defect: Box<Defect>,
+    },
+    /// A journal that does not state its format.
+    #[error("`{}` does not state the journal format of uproot in its first line, so it is not gone on with", .0.display())]
+    NoFormat(PathBuf),
     /// The directory holds no journal.
     #[error("`{}` is not a run: it has no journal.jsonl; `uproot runs list` shows the runs", .0.display())]
     NotARun(PathBuf),
@@ -88,6 +122,16 @@ pub enum JournalError {
         /// The run's directory.
         dir: PathBuf,
     },
+}
+
+/// How to mend what the system said, where that can be told: appended to a message.
+fn remedy(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; free space on the disk",
+        ErrorKind::ReadOnlyFilesystem => "; mount the file system so that it can be written",
+        ErrorKind::PermissionDenied => "; give the file or its directory back to the user who runs uproot",
+        _ => "",
+    }
 }
 
 impl JournalError {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub(super) struct Grammar {
     started: bool,
+    stopped: bool,
     hosts: BTreeMap<String, Host>,
     waves: BTreeMap<String, WaveStage>,
 }
@@ -40,6 +41,11 @@ impl Grammar {
             defects.push(Defect::Start { line });
         }
         self.started = true;
+        match &record.event {
+            Event::RunStopped { .. } => self.stopped = true,
+            Event::Repaired { .. } => {}
+            _ => self.stopped = false,
+        }
         match (&record.event, &record.host) {
             (Event::Decision { .. }, None) => {}
             (event, None) if is_of_run(event) => self.run_event(line, event, defects),
@@ -49,6 +55,11 @@ impl Grammar {
                 defects.push(Defect::HostName { line, event, needs_host });
             }
         }
+    }
+
+    /// Whether the last record (but for repairs) says that the run was stopped.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped
     }
 
     /// At the end of the journal.

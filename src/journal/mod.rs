@@ -22,20 +22,25 @@ mod chain;
 mod defect;
 mod error;
 mod grammar;
+mod ledger;
 mod memory;
 mod reader;
 mod redact;
 mod runs;
 mod storage;
+#[cfg(test)]
+mod testing;
 mod verify;
 mod writer;
 
 pub use defect::Defect;
 pub use error::JournalError;
+pub use ledger::Ledger;
 pub use memory::MemorySink;
-pub use reader::{Run, open_blob, read};
+pub use reader::{Run, open_blob, read, read_bytes};
 pub use runs::{RunSummary, default_runs_dir, find, list, new_run_id};
-pub use verify::verify;
+pub use storage::Disk;
+pub use verify::{verify, verify_bytes};
 pub use writer::Writer;
 
 /// The file of records in a run's directory.

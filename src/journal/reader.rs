@@ -2,6 +2,7 @@
 
 use super::chain::{Checker, FORMAT, is_sha256_hex, sha256_hex, stated_format};
 use super::defect::Defect;
+use super::verify::read_plan;
 use super::{JOURNAL_FILE, JournalError, OUTPUT_DIR};
 use crate::model::{Event, Record};
 use std::fs::File;
@@ -22,6 +23,26 @@ pub struct Run {
     pub records: Vec<Record>,
     /// Whether the last one is the end of the run.
     pub finished: bool,
+    /// Whether the last one (but for repairs) says that the run was stopped and can be resumed.
+    pub stopped: bool,
+}
+
+impl Run {
+    /// The exact bytes of the plan that it applies, checked against the digest in its first record.
+    ///
+    /// # Errors
+    /// When it applies no plan, or its plan is not there or not the one that it was begun with.
+    pub fn plan_bytes(&self) -> Result<Vec<u8>, JournalError> {
+        let (verb, plan) = match self.records.first().map(|record| &record.event) {
+            Some(Event::RunStarted { verb, plan, .. }) => (verb.as_str(), plan.as_deref()),
+            _ => ("", None),
+        };
+        let Some(expected) = plan else {
+            return Err(JournalError::NoPlan { id: self.id.clone(), verb: verb.to_owned() });
+        };
+        read_plan(&self.dir, expected)
+            .map_err(|defect| JournalError::Plan { dir: self.dir.clone(), defect: Box::new(defect) })
+    }
 }
 
 /// Reads a run. Accepts a torn last line of a run without an end record: it is left out.
@@ -30,18 +51,41 @@ pub struct Run {
 /// When it is no run, cannot be read, or its chain is broken (the first defect is named).
 pub fn read(dir: &Path) -> Result<Run, JournalError> {
     let mut records = Vec::new();
-    let finished = scan(dir, &mut |scanned| {
-        if let Some(defect) = scanned.defects.into_iter().find(Defect::breaks_chain) {
-            return Err(JournalError::Broken { dir: dir.to_owned(), defect: Box::new(defect) });
-        }
-        records.extend(scanned.record);
-        Ok(())
-    })?;
+    scan(dir, &mut |scanned| collect(dir, scanned, &mut records))?;
+    Ok(run_from(dir, records))
+}
+
+/// As [`read`], from the bytes of a journal. `name` is what errors call its directory.
+///
+/// # Errors
+/// When its chain is broken, or it was written by a newer uproot.
+pub fn read_bytes(name: &str, journal: &[u8]) -> Result<Run, JournalError> {
+    let dir = Path::new(name);
+    let mut records = Vec::new();
+    scan_lines(dir, &mut { journal }, &mut |scanned| collect(dir, scanned, &mut records))?;
+    Ok(run_from(dir, records))
+}
+
+/// Adds a line's record, unless the chain is broken there.
+pub(super) fn collect(dir: &Path, scanned: Scanned, records: &mut Vec<Record>) -> Result<(), JournalError> {
+    if let Some(defect) = scanned.defects.into_iter().find(Defect::breaks_chain) {
+        return Err(JournalError::Broken { dir: dir.to_owned(), defect: Box::new(defect) });
+    }
+    records.extend(scanned.record);
+    Ok(())
+}
+
+/// What the records of a journal say of their run.
+pub(super) fn run_from(dir: &Path, records: Vec<Record>) -> Run {
     let id = match records.first().map(|record| &record.event) {
         Some(Event::RunStarted { run, .. }) => run.clone(),
         _ => dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
     };
-    Ok(Run { id, dir: dir.to_owned(), records, finished })
+    let mut events = records.iter().rev().map(|record| &record.event);
+    let last = events.find(|event| !matches!(event, Event::Repaired { .. }));
+    let finished = matches!(last, Some(Event::RunEnded { .. }));
+    let stopped = matches!(last, Some(Event::RunStopped { .. }));
+    Run { id, dir: dir.to_owned(), records, finished, stopped }
 }
 
 /// A blob of a run, checked against its name.
@@ -72,37 +116,64 @@ pub(super) struct Scanned {
     pub(super) defects: Vec<Defect>,
 }
 
-/// Hands every line to `take` and says whether the run's end was among them.
+/// What the lines of a journal are together.
+pub(super) struct Scan {
+    /// Whether the run's end was among them.
+    pub(super) ended: bool,
+    /// The format that the first line states.
+    pub(super) format: Option<u32>,
+    /// How many bytes the lines before a torn one are.
+    pub(super) whole: u64,
+    /// How many bytes a torn last line has; 0: there is none.
+    pub(super) torn: u64,
+    /// The hash that the last line which is not torn states; none: it states none.
+    pub(super) head: Option<String>,
+}
+
+/// Hands every line of the run in `dir` to `take`.
 pub(super) fn scan(
     dir: &Path,
     take: &mut dyn FnMut(Scanned) -> Result<(), JournalError>,
-) -> Result<bool, JournalError> {
+) -> Result<Scan, JournalError> {
     let path = dir.join(JOURNAL_FILE);
-    let mut file = BufReader::with_capacity(1 << 16, open(dir, &path)?);
+    scan_lines(dir, &mut BufReader::with_capacity(1 << 16, open(dir, &path)?), take)
+}
+
+/// Hands every line of a journal to `take`; `dir` is for messages.
+pub(super) fn scan_lines(
+    dir: &Path,
+    source: &mut dyn BufRead,
+    take: &mut dyn FnMut(Scanned) -> Result<(), JournalError>,
+) -> Result<Scan, JournalError> {
+    let path = dir.join(JOURNAL_FILE);
     let mut checker = Checker::new();
+    let mut scan = Scan { ended: false, format: None, whole: 0, torn: 0, head: None };
     let mut bytes = Vec::new();
     let mut line = 0;
     loop {
         bytes.clear();
-        let count = (&mut file)
-            .take(LINE_LIMIT)
-            .read_until(b'\n', &mut bytes)
-            .map_err(JournalError::io("read", &path))?;
+        let limited = &mut (&mut *source).take(LINE_LIMIT);
+        let count = limited.read_until(b'\n', &mut bytes).map_err(JournalError::io("read", &path))? as u64;
         if count == 0 {
-            return Ok(checker.ended);
+            scan.ended = checker.ended;
+            scan.head = checker.previous;
+            return Ok(scan);
         }
         line += 1;
         let terminated = bytes.pop_if(|last| *last == b'\n').is_some();
         if line == 1 {
-            check_format(&path, &bytes)?;
+            scan.format = stated_format(&bytes);
+            check_format(&path, scan.format)?;
         }
         let mut defects = Vec::new();
-        let is_torn = !terminated && !checker.ended && (count as u64) < LINE_LIMIT && may_be_torn(&bytes);
-        let record = if !is_torn {
-            checker.check(line, &bytes, &mut defects)
-        } else {
+        let is_torn = !terminated && !checker.ended && count < LINE_LIMIT && may_be_torn(&bytes);
+        let record = if is_torn {
+            scan.torn = count;
             defects.push(Defect::Torn { line, bytes: bytes.len() });
             None
+        } else {
+            scan.whole += count;
+            checker.check(line, &bytes, &mut defects)
         };
         take(Scanned { line, record, defects })?;
     }
@@ -122,8 +193,8 @@ pub(super) fn open(dir: &Path, path: &Path) -> Result<File, JournalError> {
     })
 }
 
-fn check_format(path: &Path, line: &[u8]) -> Result<(), JournalError> {
-    match stated_format(line) {
+fn check_format(path: &Path, stated: Option<u32>) -> Result<(), JournalError> {
+    match stated {
         Some(found) if found > FORMAT => {
             Err(JournalError::NewerFormat { path: path.to_owned(), found, known: FORMAT })
         }

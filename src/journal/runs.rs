@@ -47,14 +47,26 @@ pub struct RunSummary {
     pub finished: bool,
     /// Whether a process writes it now.
     pub running: bool,
+    /// Whether a gate or its operator stopped it.
+    pub stopped: bool,
+    /// Why it was stopped.
+    pub reason: Option<String>,
     /// How many hosts it has.
     pub hosts: usize,
     /// How many hosts ended in each state.
     pub summary: BTreeMap<HostState, usize>,
-    /// What the process exited with, of a finished run.
+    /// What the process exited with, of a finished or stopped run.
     pub exit: Option<ExitCode>,
     /// Why it could not be read; the rest is then empty.
     pub problem: Option<String>,
+}
+
+impl RunSummary {
+    /// Whether `apply --resume` can go on with it: an apply that was stopped, or whose controller died.
+    #[must_use]
+    pub fn is_resumable(&self) -> bool {
+        self.verb == "apply" && !self.finished && !self.running && self.problem.is_none()
+    }
 }
 
 /// Every run in `runs_dir`, the newest first. One that cannot be read is among them, with its
@@ -132,6 +144,8 @@ fn summarise(runs_dir: &Path, id: String) -> RunSummary {
         ended: None,
         finished: false,
         running: super::storage::is_locked(&dir),
+        stopped: false,
+        reason: None,
         hosts: 0,
         summary: BTreeMap::new(),
         exit: None,
@@ -151,22 +165,37 @@ fn fill(run: &mut RunSummary) -> Result<(), JournalError> {
         // No end record: what is known of the hosts stands all over the journal.
         _ => read(&run.dir)?.records,
     };
-    for record in records {
-        match record.event {
-            Event::RunStarted { verb, hosts, .. } => {
+    let mut ends = BTreeMap::new();
+    for Record { seq: _, at, host, event } in records {
+        if !matches!(event, Event::Repaired { .. }) {
+            (run.stopped, run.reason, run.exit) = (false, None, None);
+        }
+        match (event, host) {
+            (Event::RunStarted { verb, hosts, .. }, _) => {
                 run.verb = verb;
                 run.hosts = hosts.len();
-                run.started = Some(record.at);
+                run.started = Some(at);
             }
-            Event::HostEnded { state, .. } => *run.summary.entry(state).or_default() += 1,
-            Event::RunEnded { summary, exit } => {
+            // Of a run that was resumed, a host's last end is the one that counts.
+            (Event::HostStarted { .. }, Some(host)) => {
+                ends.remove(&host);
+            }
+            (Event::HostEnded { state, .. }, Some(host)) => {
+                ends.insert(host, state);
+            }
+            (Event::RunStopped { reason, exit }, _) => {
+                (run.stopped, run.reason, run.exit) = (true, Some(reason), Some(exit));
+            }
+            (Event::RunEnded { summary, exit }, _) => {
                 run.summary = summary;
-                run.exit = Some(exit);
-                run.ended = Some(record.at);
-                run.finished = true;
+                (run.exit, run.ended, run.finished) = (Some(exit), Some(at), true);
+                return Ok(());
             }
             _ => {}
         }
+    }
+    for state in ends.into_values() {
+        *run.summary.entry(state).or_default() += 1;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::chain::{is_sha256_hex, sha256_hex};
 use super::defect::Defect;
 use super::grammar::Grammar;
-use super::reader::scan;
+use super::reader::{Scan, Scanned, scan, scan_lines};
 use super::{JournalError, OUTPUT_DIR, PLAN_FILE};
 use crate::model::{Event, Record};
 use std::collections::BTreeMap;
@@ -17,25 +17,53 @@ use std::path::Path;
 /// # Errors
 /// When it is no run, its journal cannot be read, or it was written by a newer uproot.
 pub fn verify(dir: &Path) -> Result<Vec<Defect>, JournalError> {
-    let mut defects = Vec::new();
-    let mut grammar = Grammar::default();
-    let mut named = Named::default();
-    let mut count = 0;
-    let finished = scan(dir, &mut |scanned| {
-        count += usize::from(scanned.record.is_some());
-        defects.extend(scanned.defects);
-        if let Some(record) = scanned.record {
-            grammar.take(scanned.line, &record, &mut defects);
-            named.take(scanned.line, &record);
-        }
-        Ok(())
-    })?;
-    grammar.finish(finished, &mut defects);
-    if !finished {
-        defects.push(Defect::Unfinished { records: count });
-    }
+    let mut lines = Lines::default();
+    let scan = scan(dir, &mut |scanned| lines.take(scanned))?;
+    let (mut defects, named) = lines.finish(&scan);
     named.check(dir, &mut defects);
     Ok(defects)
+}
+
+/// As [`verify`], of the bytes of a journal alone: chain, records and grammar.
+///
+/// # Errors
+/// When it was written by a newer uproot.
+pub fn verify_bytes(name: &str, journal: &[u8]) -> Result<Vec<Defect>, JournalError> {
+    let mut lines = Lines::default();
+    let scan = scan_lines(Path::new(name), &mut { journal }, &mut |scanned| lines.take(scanned))?;
+    Ok(lines.finish(&scan).0)
+}
+
+/// The lines of a journal so far.
+#[derive(Default)]
+struct Lines {
+    defects: Vec<Defect>,
+    grammar: Grammar,
+    named: Named,
+    records: usize,
+}
+
+impl Lines {
+    fn take(&mut self, scanned: Scanned) -> Result<(), JournalError> {
+        self.defects.extend(scanned.defects);
+        if let Some(record) = scanned.record {
+            self.records += 1;
+            self.grammar.take(scanned.line, &record, &mut self.defects);
+            self.named.take(scanned.line, &record);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, scan: &Scan) -> (Vec<Defect>, Named) {
+        let records = self.records;
+        let stopped = self.grammar.is_stopped();
+        self.grammar.finish(scan.ended, &mut self.defects);
+        if !scan.ended {
+            let left = if stopped { Defect::Stopped { records } } else { Defect::Unfinished { records } };
+            self.defects.push(left);
+        }
+        (self.defects, self.named)
+    }
 }
 
 /// What records name outside of the journal.
@@ -67,7 +95,7 @@ impl Named {
             defects.extend(check_blob(dir, sha, *line, *facts));
         }
         self.check_unnamed(dir, defects);
-        defects.extend(self.plan.as_deref().and_then(|expected| check_plan(dir, expected)));
+        defects.extend(self.plan.as_deref().and_then(|expected| read_plan(dir, expected).err()));
     }
 
     fn check_unnamed(&self, dir: &Path, defects: &mut Vec<Defect>) {
@@ -105,14 +133,13 @@ fn check_blob(dir: &Path, sha: &str, line: usize, facts: bool) -> Option<Defect>
     None
 }
 
-fn check_plan(dir: &Path, expected: &str) -> Option<Defect> {
+/// The plan's bytes, or why they are not what the run was begun with.
+pub(super) fn read_plan(dir: &Path, expected: &str) -> Result<Vec<u8>, Defect> {
     let expected = expected.to_owned();
-    match std::fs::read(dir.join(PLAN_FILE)) {
-        Ok(bytes) => {
-            let found = sha256_hex(&[&bytes]);
-            (found != expected).then_some(Defect::PlanAltered { expected, found })
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => Some(Defect::PlanMissing { expected }),
-        Err(error) => Some(Defect::PlanUnreadable { reason: error.to_string() }),
-    }
+    let bytes = std::fs::read(dir.join(PLAN_FILE)).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Defect::PlanMissing { expected: expected.clone() },
+        _ => Defect::PlanUnreadable { reason: error.to_string() },
+    })?;
+    let found = sha256_hex(&[&bytes]);
+    if found == expected { Ok(bytes) } else { Err(Defect::PlanAltered { expected, found }) }
 }

@@ -3,15 +3,17 @@
 //! Callers queue records; the thread takes everything that is queued, writes it, makes it durable
 //! with one `fdatasync` and wakes all who wait. While it waits for the disk the next group gathers.
 
-use super::chain::{Sealer, sha256_hex};
+use super::chain::sha256_hex;
+use super::ledger::{Entry, Found, Gate, Ledger};
+use super::reader::{Run, open};
 use super::redact::redact_event;
-use super::storage::{Disk, create_run, write_durably};
-use super::{JOURNAL_FILE, JournalError, PLAN_FILE};
+use super::storage::{Disk, create_run, lock_run, open_run, write_durably};
+use super::{JOURNAL_FILE, JournalError, PLAN_FILE, find};
 use crate::model::{Event, EventSink, Redactor, SinkError};
 use jiff::Timestamp;
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
-use std::io;
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -34,7 +36,7 @@ pub struct Writer {
 }
 
 struct Shared {
-    disk: Box<dyn Disk>,
+    disk: Arc<dyn Disk>,
     queue: Mutex<Queue>,
     /// Something was queued, or the writer is closing.
     work: Condvar,
@@ -44,22 +46,14 @@ struct Shared {
 
 #[derive(Default)]
 struct Queue {
-    pending: VecDeque<Pending>,
+    pending: VecDeque<Entry>,
     pending_bytes: usize,
     next_seq: u64,
     /// Records with a smaller number are on disk.
     durable: u64,
     failed: Option<String>,
-    ended: bool,
+    gate: Gate,
     closing: bool,
-}
-
-struct Pending {
-    seq: u64,
-    at: Timestamp,
-    host: Option<String>,
-    event: String,
-    durable: bool,
 }
 
 impl Writer {
@@ -74,21 +68,48 @@ impl Writer {
         }
         let runs_dir = if runs_dir.as_os_str().is_empty() { Path::new(".") } else { runs_dir };
         let (files, lock) = create_run(runs_dir, run_id)?;
-        Self::on(Box::new(files), runs_dir.join(run_id), run_id, Some(lock))
+        let disk: Arc<dyn Disk> = Arc::new(files);
+        let ledger = Ledger::create(Arc::clone(&disk));
+        Self::on(disk, ledger, Gate::Open, runs_dir.join(run_id), run_id, Some(lock))
     }
 
-    fn on(disk: Box<dyn Disk>, dir: PathBuf, run_id: &str, lock: Option<File>) -> Result<Self, JournalError> {
-        let shared = Arc::new(Shared {
-            disk,
-            queue: Mutex::new(Queue::default()),
-            work: Condvar::new(),
-            done: Condvar::new(),
-        });
+    /// Goes on with a run that was stopped, or whose controller died: takes its lock, checks its chain
+    /// and its plan, and cuts off a torn last line, which is recorded. Nothing else of it is changed.
+    /// The next record must be `RunResumed`. `which` is what [`find`] takes.
+    ///
+    /// # Errors
+    /// When there is no such run, another process writes it, it has ended or was never begun, it
+    /// applies no plan, its chain or its plan is not what it was, or it cannot be written.
+    pub fn open(runs_dir: &Path, which: &str) -> Result<(Self, Run), JournalError> {
+        let dir = find(runs_dir, which)?;
+        let name = dir.file_name().map_or(which.into(), |name| name.to_string_lossy());
+        let lock = lock_run(&dir, &name)?;
+        let mut source = BufReader::with_capacity(1 << 16, open(&dir, &dir.join(JOURNAL_FILE))?);
+        let found = Found::read(&dir, &mut source)?;
+        found.run.plan_bytes()?;
+        let disk: Arc<dyn Disk> = Arc::new(open_run(&dir)?);
+        let (ledger, run) = Ledger::go_on(Arc::clone(&disk), found, Timestamp::now())?;
+        let writer = Self::on(disk, ledger, Gate::Stopped, dir, &run.id, Some(lock))?;
+        Ok((writer, run))
+    }
+
+    fn on(
+        disk: Arc<dyn Disk>,
+        ledger: Ledger,
+        gate: Gate,
+        dir: PathBuf,
+        run_id: &str,
+        lock: Option<File>,
+    ) -> Result<Self, JournalError> {
+        let next_seq = ledger.next_seq();
+        let queue = Queue { next_seq, durable: next_seq, gate, ..Queue::default() };
+        let shared =
+            Arc::new(Shared { disk, queue: Mutex::new(queue), work: Condvar::new(), done: Condvar::new() });
         let writing = Arc::clone(&shared);
         let path = dir.join(JOURNAL_FILE);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || write_groups(&writing, &path))
+            .spawn(move || write_groups(&writing, ledger, &path))
             .map_err(JournalError::io("start the writer of", &dir))?;
         Ok(Self {
             dir,
@@ -118,8 +139,7 @@ impl Writer {
     /// # Errors
     /// When it could not be written.
     pub fn save_plan(&self, bytes: &[u8]) -> Result<(), JournalError> {
-        let handle = File::open(&self.dir).map_err(JournalError::io("open", &self.dir))?;
-        write_durably(&self.dir, &handle, PLAN_FILE, bytes)
+        write_durably(&self.dir, PLAN_FILE, bytes)
             .map_err(JournalError::io("write", &self.dir.join(PLAN_FILE)))
     }
 
@@ -171,11 +191,10 @@ impl EventSink for Writer {
         if !event.is_journaled() {
             return Ok(());
         }
-        let durable = event.must_be_durable();
-        let ends = matches!(event, Event::RunEnded { .. });
-        let event = encode(&redact_event(event, &self.redactor()))?;
-        let host = host.map(encode).transpose()?;
-        let seq = self.shared.push(host, event, durable, ends)?;
+        let event = redact_event(event, &self.redactor());
+        let entry = Entry::new(Timestamp::now(), host, &event)?;
+        let durable = entry.durable;
+        let seq = self.shared.push(entry, &event)?;
         if durable { self.shared.wait_for(seq) } else { Ok(()) }
     }
 
@@ -220,7 +239,7 @@ impl Shared {
         self.done.notify_all();
     }
 
-    fn push(&self, host: Option<String>, event: String, durable: bool, ends: bool) -> Result<u64, SinkError> {
+    fn push(&self, mut entry: Entry, event: &Event) -> Result<u64, SinkError> {
         let mut queue = self.lock();
         while queue.pending_bytes > QUEUE_LIMIT && queue.failed.is_none() {
             queue = Self::wait(&self.done, queue);
@@ -228,14 +247,13 @@ impl Shared {
         if let Some(failed) = &queue.failed {
             return Err(SinkError(failed.clone()));
         }
-        if queue.ended {
-            return Err(SinkError("the run has ended; nothing may follow its end record".to_owned()));
-        }
-        queue.ended = ends;
+        queue.gate.pass(event)?;
         let seq = queue.next_seq;
         queue.next_seq += 1;
-        queue.pending_bytes += event.len();
-        queue.pending.push_back(Pending { seq, at: Timestamp::now(), host, event, durable });
+        queue.pending_bytes += entry.event.len();
+        // In the order of the queue, so that times do not go back where the clock does not.
+        entry.at = Timestamp::now();
+        queue.pending.push_back(entry);
         drop(queue);
         self.work.notify_one();
         Ok(seq)
@@ -255,7 +273,7 @@ impl Shared {
     }
 
     /// Everything that is queued; none when the writer closes and nothing is left, or has failed.
-    fn take_group(&self) -> Option<VecDeque<Pending>> {
+    fn take_group(&self) -> Option<VecDeque<Entry>> {
         let mut queue = self.lock();
         loop {
             if queue.failed.is_some() {
@@ -274,30 +292,24 @@ impl Shared {
 }
 
 /// The writer's thread.
-fn write_groups(shared: &Shared, path: &Path) {
+fn write_groups(shared: &Shared, mut ledger: Ledger, path: &Path) {
     // Whatever ends this thread, nobody may wait for it for ever.
     let _guard = FailOnExit(shared);
-    let mut sealer = Sealer::new();
-    let mut length = 0;
-    while let Some(group) = shared.take_group() {
-        let mut bytes = Vec::new();
-        for record in &group {
-            sealer.seal(&mut bytes, record.seq, record.at, record.host.as_deref(), &record.event);
-        }
-        let sync = group.iter().any(|record| record.durable);
-        if let Err(error) = commit(shared.disk.as_ref(), &bytes, &mut length, sync) {
-            shared.fail(&format!("`{}`: {error}", path.display()));
+    while let Some(mut group) = shared.take_group() {
+        let durable = group.iter().any(|entry| entry.durable);
+        if let Err(error) = ledger.append(group.make_contiguous()) {
+            shared.fail(&format!("`{}`: {}", path.display(), error.0));
             return;
         }
-        if let Some(last) = group.back().filter(|_| sync) {
-            shared.lock().durable = last.seq + 1;
+        if durable {
+            shared.lock().durable = ledger.next_seq();
         }
         shared.done.notify_all();
     }
     if shared.lock().failed.is_none()
-        && let Err(error) = shared.disk.sync()
+        && let Err(error) = ledger.sync()
     {
-        shared.fail(&format!("`{}`: {error}", path.display()));
+        shared.fail(&format!("`{}`: {}", path.display(), error.0));
     }
 }
 
@@ -309,37 +321,6 @@ impl Drop for FailOnExit<'_> {
             self.0.fail("the writer's thread ended; this is a defect of uproot");
         }
     }
-}
-
-/// Appends the bytes, wholly or (on an error) up to the last whole line that fitted: an outcome that
-/// happened is worth keeping even if the next record found no room.
-fn commit(disk: &dyn Disk, bytes: &[u8], length: &mut u64, sync: bool) -> io::Result<()> {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let outcome = match disk.append(rest) {
-            Ok(0) => Err(io::Error::from(io::ErrorKind::WriteZero)),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            other => other,
-        };
-        match outcome {
-            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
-            Err(error) => {
-                let written = bytes.get(..bytes.len() - rest.len()).unwrap_or_default();
-                let whole = written.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-                // The error at hand is the one to tell; a torn line that stays is told from a broken one.
-                let _ = disk.truncate(*length + whole as u64);
-                let _ = disk.sync();
-                return Err(error);
-            }
-        }
-    }
-    *length += bytes.len() as u64;
-    // After a failed sync nobody knows what is on the disk: it is not tried again.
-    if sync { disk.sync() } else { Ok(()) }
-}
-
-fn encode<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, SinkError> {
-    serde_json::to_string(value).map_err(|error| SinkError(format!("an event cannot be encoded: {error}")))
 }
 
 /// Whether it is safe as the name of a directory, and easy to type.

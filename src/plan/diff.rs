@@ -3,7 +3,7 @@
 use super::shown::{duration, rule};
 use super::{Plan, PlannedHost, PlannedStep};
 use crate::model::output::escape_line;
-use crate::model::{Finding, ProductState};
+use crate::model::{Finding, ProductState, Truth};
 use std::collections::BTreeMap;
 
 /// Whether both plans would do the same to the same machines: all but who made them when, and under
@@ -78,6 +78,8 @@ fn plan_level(a: &Plan, b: &Plan, lines: &mut Lines) {
     lines.changed("playbook", &a.playbook, &b.playbook);
     lines.changed("playbook digest", &a.playbook_digest, &b.playbook_digest);
     lines.changed("reboots", &format!("{:?}", a.reboot), &format!("{:?}", b.reboot));
+    let required = |plan: &Plan| plan.require_protection.as_ref().map_or("none".to_owned(), rule);
+    lines.changed("protection that must be there", &required(a), &required(b));
     if a.questions != b.questions {
         lines.push("~ questions: what is asked of each host differs".to_owned());
     }
@@ -123,6 +125,13 @@ fn waves(a: &Plan, b: &Plan, lines: &mut Lines) {
             format!("{:?}, {:?}, {:?}", wave.parallel, wave.max_failures, wave.max_unreachable)
         };
         lines.changed(&format!("wave {}: parallel and budgets", old.name), &limits(old), &limits(new));
+        lines.changed(&format!("wave {}: soak", old.name), &duration(old.soak), &duration(new.soak));
+        let approval = |wave: &super::PlannedWave| if wave.approve { "needed" } else { "not needed" };
+        lines.changed(&format!("wave {}: approval", old.name), approval(old), approval(new));
+        let window = |wave: &super::PlannedWave| {
+            wave.window.as_ref().map_or("at any time".to_owned(), |window| format!("`{window}`"))
+        };
+        lines.changed(&format!("wave {}: window", old.name), &window(old), &window(new));
     }
 }
 
@@ -140,10 +149,28 @@ fn compare_hosts(a: &PlannedHost, b: &PlannedHost, lines: &mut Lines) {
         |host: &PlannedHost| -> Vec<String> { host.findings.iter().filter_map(finding_words).collect() };
     lines.only(&format!("host {name}: finding"), &found(a), &found(b), Clone::clone);
     steps(a, b, lines);
+    let reboot = |host: &PlannedHost| host.reboot.as_ref().map_or("never".to_owned(), what_runs);
+    let reboots = (reboot(a), reboot(b));
+    if reboots.0 == reboots.1 && a.reboot != b.reboot {
+        lines.push(format!("~ host {name}: the script or limit of its reboot"));
+    }
+    lines.changed(&format!("host {name}: reboot after its steps"), &reboots.0, &reboots.1);
+    lines.changed(&format!("host {name}: protection"), &protection(a), &protection(b));
     let reasons = |host: &PlannedHost| -> Vec<String> {
         host.not_planned.iter().map(|entry| format!("{} ({})", entry.product, entry.reason)).collect()
     };
     lines.only(&format!("host {name}: not planned"), &reasons(a), &reasons(b), Clone::clone);
+}
+
+fn protection(host: &PlannedHost) -> String {
+    host.protection.as_ref().map_or("not asked for".to_owned(), |protection| {
+        let word = match protection.holds {
+            Truth::True => "holds",
+            Truth::False => "does not hold",
+            Truth::Unknown => "unknown",
+        };
+        format!("{word} ({})", protection.reason)
+    })
 }
 
 fn finding_words(finding: &Finding) -> Option<String> {

@@ -6,11 +6,13 @@ use super::{NotPlanned, PlannedStep, effect, render};
 use crate::detect::{Evaluation, evaluate};
 use crate::facts::Facts;
 use crate::model::{Diagnostic, Finding, Platform, ProductState, Truth};
-use crate::playbook::{Action, Product, Rule, Step, TextPattern};
+use crate::playbook::{Action, Product, RebootPolicy, Rule, Step, TextPattern};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A step without a limit of its own may take so long, in seconds.
 const DEFAULT_TIMEOUT: u64 = 600;
+/// A reboot, until the new boot answers, in seconds.
+const REBOOT_TIMEOUT: u64 = 1200;
 
 /// One host as the planner sees it.
 pub(super) struct Subject<'a> {
@@ -28,6 +30,8 @@ pub(super) struct Subject<'a> {
 #[derive(Debug, Default)]
 pub(super) struct HostPlan {
     pub(super) steps: Vec<PlannedStep>,
+    /// The reboot after them, where the policy lets one be made.
+    pub(super) reboot: Option<PlannedStep>,
     pub(super) not_planned: Vec<NotPlanned>,
     pub(super) gone_after: Vec<String>,
 }
@@ -48,7 +52,11 @@ type Verdict = Result<Vec<PlannedStep>, Stop>;
 ///
 /// # Errors
 /// What the playbook asks for that cannot be planned on any host.
-pub(super) fn plan(products: &[&Product], subject: &Subject<'_>) -> Result<HostPlan, Vec<Diagnostic>> {
+pub(super) fn plan(
+    products: &[&Product],
+    subject: &Subject<'_>,
+    reboots: RebootPolicy,
+) -> Result<HostPlan, Vec<Diagnostic>> {
     let sorted = order::sort(products).map_err(|circle| circular(&circle))?;
     let there: Vec<&Product> =
         sorted.into_iter().filter(|product| subject.state(product) != ProductState::Absent).collect();
@@ -67,7 +75,12 @@ pub(super) fn plan(products: &[&Product], subject: &Subject<'_>) -> Result<HostP
         // A product found stuck stays on the host: whoever was planned before that was known is
         // looked at again.
         if stuck.len() == known {
-            return conclude(products, verdicts);
+            let mut plan = conclude(products, verdicts)?;
+            let changes = plan.steps.iter().any(|step| !step.script.is_empty());
+            if changes && reboots == RebootPolicy::IfNeeded {
+                plan.reboot = Some(subject.reboot());
+            }
+            return Ok(plan);
         }
     }
 }
@@ -230,29 +243,49 @@ impl Subject<'_> {
         if !self.applies(product, step)? {
             return Ok(None);
         }
-        let effect = effect::of_step(step, self.facts);
-        let mut planned = PlannedStep {
-            id: format!("{}/{number}", product.id),
-            product: product.id.clone(),
-            kind: kind.to_owned(),
-            summary: render::summary(&step.action),
+        let mut planned = self.empty_step(&product.id, &number.to_string(), &step.action);
+        planned.effect = effect::of_step(step, self.facts);
+        if let Some(timeout) = step.timeout {
+            planned.timeout = timeout.as_secs().max(1);
+        }
+        self.fill(&mut planned, product, step, others)?;
+        Ok(Some(planned))
+    }
+
+    /// A step of which nothing is filled in yet.
+    fn empty_step(&self, product: &str, number: &str, action: &Action) -> PlannedStep {
+        let reboots = matches!(action, Action::Reboot { .. });
+        PlannedStep {
+            id: format!("{product}/{number}"),
+            product: product.to_owned(),
+            kind: render::kind(action).to_owned(),
+            summary: render::summary(action),
             commands: Vec::new(),
             script: String::new(),
             run_as: if self.facts.privilege.uid == Some(0) { "root" } else { self.login }.to_owned(),
-            timeout: step.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.as_secs().max(1)),
+            timeout: if reboots { REBOOT_TIMEOUT } else { DEFAULT_TIMEOUT },
             accept: vec![0],
             reboot_codes: Vec::new(),
             retry_on: Vec::new(),
             blocked_if: None,
             env: BTreeMap::new(),
             stdin: None,
-            effect,
+            effect: None,
             condition: None,
             instructions: None,
             already_so: false,
-        };
-        self.fill(&mut planned, product, step, others)?;
-        Ok(Some(planned))
+        }
+    }
+
+    /// The reboot of the host after its steps.
+    fn reboot(&self) -> PlannedStep {
+        let action = Action::Reboot { reason: None };
+        let rendered = render::reboot();
+        PlannedStep {
+            commands: rendered.commands,
+            script: rendered.script,
+            ..self.empty_step(PlannedStep::OF_HOST, PlannedStep::REBOOT, &action)
+        }
     }
 
     /// Whether a step applies on this host.

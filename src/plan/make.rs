@@ -1,6 +1,7 @@
 //! Findings → plan. Pure: the same input gives the same bytes.
 
 use super::host::{self, HostPlan, Subject};
+use super::protection;
 use super::waves::{self, Member};
 use super::{Plan, PlannedConnection, PlannedHost, PlannedProduct, SecretReference};
 use crate::facts::{Facts, OsInfo, Questions};
@@ -195,6 +196,7 @@ fn plan_host(
         findings: Vec::new(),
         steps: Vec::new(),
         reboot: None,
+        protection: None,
         not_planned: Vec::new(),
         gone_after: Vec::new(),
     };
@@ -221,10 +223,14 @@ fn plan_host(
                     .platform
                     .map(|platform| playbook.products_for(platform).collect())
                     .unwrap_or_default();
-                let HostPlan { steps, not_planned, gone_after } = host::plan(&products, &subject)?;
+                let HostPlan { steps, reboot, not_planned, gone_after } =
+                    host::plan(&products, &subject, playbook.policy.reboot)?;
                 host.steps = steps;
+                host.reboot = reboot;
                 host.not_planned = not_planned;
                 host.gone_after = gone_after;
+                let required = playbook.policy.require_protection.as_ref();
+                host.protection = required.map(|rule| protection::of(rule, facts));
             }
             host.findings = findings;
         }

@@ -11,6 +11,7 @@ mod file;
 mod host;
 mod make;
 mod order;
+mod protection;
 mod render;
 mod show;
 mod shown;
@@ -31,7 +32,7 @@ pub use show::show;
 use crate::detect::ProductRules;
 use crate::facts::Questions;
 use crate::inventory::BecomeMethod;
-use crate::model::{Finding, HostState, MachineIdentity, Platform, SecretSource};
+use crate::model::{Finding, HostState, MachineIdentity, Platform, SecretSource, Truth};
 use crate::playbook::{Budget, RebootPolicy, Rule, TextPattern, VersionSource, Window};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -213,12 +214,26 @@ pub struct PlannedHost {
     /// is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reboot: Option<PlannedStep>,
+    /// Whether what `Plan::require_protection` asks for held when the host was read; none: nothing is
+    /// asked for, or the host was not read. `apply` asks again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<PlannedProtection>,
     /// What is present or residue and why nothing is planned for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_planned: Vec<NotPlanned>,
     /// The products that must be absent afterwards.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone_after: Vec<String>,
+}
+
+/// Whether a host was protected when it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedProtection {
+    /// Whether the rule held.
+    pub holds: Truth,
+    /// The checks that made it so, in words. May hold strings of the host: escape before showing.
+    pub reason: String,
 }
 
 /// Why a product that is there is not removed by this plan.
@@ -293,6 +308,8 @@ pub struct PlannedStep {
 impl PlannedStep {
     /// `kind` of a step that reboots the host.
     pub const REBOOT: &'static str = "reboot";
+    /// `product` of `PlannedHost::reboot`, which belongs to none.
+    pub const OF_HOST: &'static str = "host";
     /// The shell variable through which a step's script gets what its command reads on standard input.
     pub const STDIN_VARIABLE: &'static str = "UPROOT_STDIN";
 }

@@ -2,7 +2,7 @@
 //! what is left and why. Every string of a host is escaped.
 
 use super::shown::{count, duration, rule, wrap};
-use super::{Plan, PlannedConnection, PlannedHost, PlannedStep, PlannedWave};
+use super::{Plan, PlannedConnection, PlannedHost, PlannedProtection, PlannedStep, PlannedWave};
 use crate::inventory::BecomeMethod;
 use crate::model::output::escape_line;
 use crate::model::{Evidence, EvidenceRole, Finding, HostState, ProductState, Truth};
@@ -23,6 +23,7 @@ pub fn show(plan: &Plan, width: usize) -> String {
     for (number, wave) in (1..).zip(&plan.waves) {
         page.blank();
         page.line(0, &wave_words(number, plan.waves.len(), wave));
+        gates(wave, number < plan.waves.len(), &mut page);
         let members: Vec<&PlannedHost> =
             wave.hosts.iter().filter_map(|name| hosts.get(name.as_str()).copied()).collect();
         warn_of_spent_budget(wave, &members, &mut page);
@@ -74,6 +75,9 @@ fn head(plan: &Plan, page: &mut Page) {
             RebootPolicy::PendingIsOk => "reboots: never; one that is pending counts as success",
         },
     );
+    if let Some(required) = &plan.require_protection {
+        page.line(0, &format!("protection that must be there before and after: {}", rule(required)));
+    }
     if !plan.allowed.is_empty() {
         page.line(0, &format!("allowed by choice: {}", plan.allowed.join(", ")));
     }
@@ -89,12 +93,31 @@ fn wave_words(number: usize, of: usize, wave: &PlannedWave) -> String {
     if let Some(parallel) = wave.parallel {
         words.push_str(&format!(", {parallel} at once"));
     }
-    words.push_str(&format!("; stops at more than {}", count(wave.max_failures.of(hosts), "failure")));
-    words.push_str(&share(wave.max_failures));
+    words.push_str(&format!("; at most {}", budget_words(wave.max_failures, hosts, "may fail")));
     if let Some(budget) = wave.max_unreachable {
-        words.push_str(&format!(", or at more than {} unreachable{}", budget.of(hosts), share(budget)));
+        words.push_str(&format!(", and {}", budget_words(budget, hosts, "be unreachable")));
     }
     words
+}
+
+/// What a wave waits for besides the one before it.
+fn gates(wave: &PlannedWave, is_followed: bool, page: &mut Page) {
+    if wave.approve {
+        page.line(2, "begins only when a person approves it");
+    }
+    if let Some(window) = &wave.window {
+        page.line(2, &format!("its hosts are begun only in the window `{window}`"));
+    }
+    if wave.soak > 0 {
+        let soak = duration(wave.soak);
+        page.line(
+            2,
+            &match is_followed {
+                true => format!("the next wave begins {soak} after its end at the earliest"),
+                false => format!("no wave waits for its soak of {soak}"),
+            },
+        );
+    }
 }
 
 /// An unknown host counts as a failure when the plan is applied, whatever else happens: a wave that has
@@ -121,12 +144,18 @@ fn warn_of_spent_budget(wave: &PlannedWave, members: &[&PlannedHost], page: &mut
     }
 }
 
-fn share(budget: Budget) -> String {
-    match budget {
-        Budget::Count(_) => String::new(),
-        Budget::Percent(hundredths) if hundredths % 100 == 0 => format!(" ({} %)", hundredths / 100),
-        Budget::Percent(hundredths) => format!(" ({}.{:02} %)", hundredths / 100, hundredths % 100),
-    }
+/// `2 of 40 hosts may fail (5 %)`.
+fn budget_words(budget: Budget, hosts: usize, may: &str) -> String {
+    let number = budget.of(hosts);
+    let of = format!("{number} of {} {may}", count(hosts, "host"));
+    let Budget::Percent(hundredths) = budget else { return of };
+    let percent = match hundredths % 100 {
+        0 => format!("{}", hundredths / 100),
+        rest => format!("{}.{rest:02}", hundredths / 100),
+    };
+    // A share of a small wave that comes to nobody surprises people.
+    let rounded = if number == 0 && hundredths > 0 { ", rounded down" } else { "" };
+    format!("{of} ({percent} %{rounded})")
 }
 
 /// Hosts with work first, then those that nothing is known of, then those with nothing to do; else in
@@ -221,11 +250,19 @@ fn host_body(host: &PlannedHost, page: &mut Page) {
         ProductState::Present | ProductState::Residue => true,
     });
     shown.for_each(|finding| show_finding(finding, page));
+    protection(host, page);
     let (already, run): (Vec<&PlannedStep>, Vec<&PlannedStep>) =
         host.steps.iter().partition(|step| step.already_so);
     if !run.is_empty() {
         page.line(2, "would run, in this order:");
         run.into_iter().for_each(|step| show_step(step, page));
+    }
+    if let Some(reboot) = &host.reboot {
+        let (what, limit) = (reboot.commands.join("; "), duration(reboot.timeout));
+        page.line(
+            2,
+            &format!("may be rebooted if a step needs it: {what} (up to {limit}, as {})", reboot.run_as),
+        );
     }
     if !already.is_empty() {
         page.line(2, "already so, not run:");
@@ -256,6 +293,24 @@ fn host_body(host: &PlannedHost, page: &mut Page) {
             _ => page.line(2, "nothing is planned"),
         }
     }
+}
+
+/// Whether the host is protected now; where it is not and something would be changed, that it would not.
+fn protection(host: &PlannedHost, page: &mut Page) {
+    let Some(PlannedProtection { holds, reason }) = &host.protection else { return };
+    let words = match holds {
+        Truth::True => format!("protected ({reason})"),
+        Truth::False => format!("NOT PROTECTED (required: {reason})"),
+        Truth::Unknown => format!("PROTECTION UNKNOWN ({reason})"),
+    };
+    let skipped = if is_bare(host) { "; `apply` would skip this host" } else { "" };
+    page.line(2, &format!("{words}{skipped}"));
+}
+
+/// Whether the protection gate would hold back what is planned, if the host stays as it is.
+fn is_bare(host: &PlannedHost) -> bool {
+    let runs = host.steps.iter().any(|step| !step.already_so);
+    runs && host.protection.as_ref().is_some_and(|protection| !protection.holds.is_true())
 }
 
 fn show_finding(finding: &Finding, page: &mut Page) {
@@ -386,6 +441,10 @@ fn totals(plan: &Plan, page: &mut Page) {
         2,
         &format!("{} would run on {}; {already} already so", count(run, "step"), count(with_work, "host")),
     );
+    let bare = plan.hosts.iter().filter(|host| is_bare(host)).count();
+    if bare > 0 {
+        page.line(2, &format!("NOT protected now, so `apply` would skip: {}", count(bare, "host")));
+    }
     let mut unplanned: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
     for product in &plan.products {
         let Some((gone, left)) = products.get(product.id.as_str()) else { continue };

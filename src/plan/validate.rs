@@ -2,13 +2,14 @@
 
 use super::{Plan, PlannedHost, PlannedStep};
 use crate::model::{HostState, ProductState};
+use crate::playbook::RebootPolicy;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// More are not listed.
 const MOST_DEFECTS: usize = 20;
 
 /// The kinds of step that run a script, and those that do not.
-const WITH_SCRIPT: [&str; 10] = [
+const WITH_SCRIPT: [&str; 11] = [
     "stop_service",
     "delete_service",
     "remove_package",
@@ -19,6 +20,7 @@ const WITH_SCRIPT: [&str; 10] = [
     "remove_certificate",
     "remove_scheduled_task",
     "run",
+    PlannedStep::REBOOT,
 ];
 
 /// Everything in which the plan contradicts itself.
@@ -112,17 +114,43 @@ fn check_host(plan: &Plan, host: &PlannedHost, products: &BTreeSet<&str>, found:
         if !host.gone_after.contains(&step.product) {
             complain(format!("step `{}` is of a product that is not planned", step.id));
         }
+        if !is_numbered(step) {
+            complain(format!("step `{}`: it is not a number of product `{}`", step.id, step.product));
+        }
         for what in step_defects(plan, step) {
             complain(format!("step `{}`: {what}", step.id));
         }
     }
+    if let Some(reboot) = &host.reboot {
+        for what in reboot_defects(plan, host, reboot) {
+            complain(format!("its reboot: {what}"));
+        }
+    }
+}
+
+fn is_numbered(step: &PlannedStep) -> bool {
+    let number = step.id.strip_prefix(&step.product).and_then(|rest| rest.strip_prefix('/'));
+    number.is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
+/// Of the reboot after a host's steps.
+fn reboot_defects(plan: &Plan, host: &PlannedHost, reboot: &PlannedStep) -> Vec<String> {
+    let mut found = step_defects(plan, reboot);
+    if host.steps.is_empty() {
+        found.push("nothing goes before it".to_owned());
+    }
+    let named = [&reboot.product, &reboot.kind, &reboot.id];
+    let id = format!("{}/{}", PlannedStep::OF_HOST, PlannedStep::REBOOT);
+    if named != [PlannedStep::OF_HOST, PlannedStep::REBOOT, &id] || reboot.already_so {
+        found.push("it is another step".to_owned());
+    }
+    found
 }
 
 fn step_defects(plan: &Plan, step: &PlannedStep) -> Vec<String> {
     let mut found = Vec::new();
-    let number = step.id.strip_prefix(&step.product).and_then(|rest| rest.strip_prefix('/'));
-    if number.is_none_or(|number| number.parse::<u32>().is_err()) {
-        found.push(format!("it is not a number of product `{}`", step.product));
+    if step.kind == PlannedStep::REBOOT && plan.reboot != RebootPolicy::IfNeeded {
+        found.push("it reboots, which the plan's policy forbids".to_owned());
     }
     let runs = WITH_SCRIPT.contains(&step.kind.as_str());
     if !runs && !matches!(step.kind.as_str(), "manual" | "wait_for" | "require") {

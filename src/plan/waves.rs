@@ -194,6 +194,30 @@ mod tests {
     }
 
     #[test]
+    fn a_first_share_is_of_all_hosts_and_never_nobody() {
+        for (percent, first) in [(5000, "a b"), (7400, "a b"), (100, "a"), (10_000, "a b c d")] {
+            let waves =
+                [wave("some", WaveHosts::First(Budget::Percent(percent))), wave("more", WaveHosts::Rest)];
+            assert_eq!(names(&assign(&waves, &members(), &select).unwrap())[0].1, first, "{percent}");
+        }
+        // Of those left over there may be fewer.
+        let waves = [wave("one", pattern("canary")), wave("two", WaveHosts::First(Budget::Percent(7500)))];
+        assert_eq!(names(&assign(&waves, &members(), &select).unwrap())[1].1, "b d");
+    }
+
+    #[test]
+    fn the_gates_of_a_wave_come_into_the_plan() {
+        let gated = Wave {
+            soak: std::time::Duration::from_secs(90),
+            approve: true,
+            window: Some("Mon 22:00-05:00 UTC".parse().unwrap()),
+            ..wave("all", WaveHosts::Rest)
+        };
+        let planned = assign(std::slice::from_ref(&gated), &members(), &select).unwrap();
+        assert_eq!((planned[0].soak, planned[0].approve, &planned[0].window), (90, true, &gated.window));
+    }
+
+    #[test]
     fn a_wave_whose_hosts_are_not_in_this_plan_is_left_out() {
         let waves = [wave("elsewhere", pattern("elsewhere")), wave("all", pattern("all"))];
         assert_eq!(names(&assign(&waves, &members(), &select).unwrap()), [("all".into(), "a b c d".into())]);

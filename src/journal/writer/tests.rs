@@ -1,115 +1,14 @@
 //! The writer on a disk that fails.
 
 use super::*;
-use crate::journal::chain::Checker;
-use crate::model::event::HostEntry;
+use crate::journal::testing::{SmallDisk, intent, records, start};
 use crate::model::{HostState, Secret};
 use std::collections::BTreeMap;
 
-/// A disk in memory: so many bytes and so many syncs, then errors for ever.
-#[derive(Clone)]
-struct SmallDisk(Arc<Mutex<Small>>);
-
-struct Small {
-    journal: Vec<u8>,
-    /// What a power cut would leave for certain.
-    synced: Vec<u8>,
-    blobs: BTreeMap<String, Vec<u8>>,
-    bytes_left: usize,
-    syncs_left: usize,
-    syncs: usize,
-    can_truncate: bool,
-}
-
-impl SmallDisk {
-    fn new(bytes: usize, syncs: usize) -> Self {
-        Self(Arc::new(Mutex::new(Small {
-            journal: Vec::new(),
-            synced: Vec::new(),
-            blobs: BTreeMap::new(),
-            bytes_left: bytes,
-            syncs_left: syncs,
-            syncs: 0,
-            can_truncate: true,
-        })))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Small> {
-        self.0.lock().unwrap()
-    }
-
-    fn writer(&self) -> Writer {
-        Writer::on(Box::new(self.clone()), PathBuf::from("/runs/r"), "r", None).unwrap()
-    }
-}
-
-impl Disk for SmallDisk {
-    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
-        let mut small = self.lock();
-        // Short writes are the rule here: no more than 100 bytes at once.
-        let count = bytes.len().min(small.bytes_left).min(100);
-        if count == 0 {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        small.bytes_left -= count;
-        small.journal.extend_from_slice(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        let mut small = self.lock();
-        if small.syncs_left == 0 {
-            return Err(io::ErrorKind::Other.into());
-        }
-        small.syncs_left -= 1;
-        small.syncs += 1;
-        small.synced = small.journal.clone();
-        Ok(())
-    }
-
-    fn truncate(&self, length: u64) -> io::Result<()> {
-        let mut small = self.lock();
-        if !small.can_truncate {
-            return Err(io::ErrorKind::Other.into());
-        }
-        small.journal.truncate(length as usize);
-        Ok(())
-    }
-
-    fn store(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let mut small = self.lock();
-        if small.bytes_left < bytes.len() {
-            small.bytes_left = 0;
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        small.bytes_left -= bytes.len();
-        small.blobs.insert(name.to_owned(), bytes.to_vec());
-        Ok(())
-    }
-}
-
-fn start() -> Event {
-    let host = HostEntry { name: "h".into(), address: "10.0.0.1:22".into(), user: None, groups: Vec::new() };
-    Event::RunStarted {
-        run: "r".into(),
-        verb: "apply".into(),
-        version: "0".into(),
-        operator: "o".into(),
-        playbook: "p".into(),
-        plan: None,
-        options: BTreeMap::new(),
-        hosts: vec![host],
-    }
-}
-
-fn intent(step: usize) -> Event {
-    Event::StepIntent {
-        step: format!("kesl/{step}"),
-        product: "kesl".into(),
-        summary: "stop kesl".into(),
-        attempt: 1,
-        boot: Default::default(),
-    }
+fn writer(disk: &SmallDisk) -> Writer {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    let ledger = Ledger::create(Arc::clone(&disk));
+    Writer::on(disk, ledger, Gate::Open, PathBuf::from("/runs/r"), "r", None).unwrap()
 }
 
 /// Records until something fails; how many were accepted before that.
@@ -131,32 +30,18 @@ fn fill(writer: &Writer) -> usize {
     accepted
 }
 
-/// The records in these bytes, which must be whole lines of an unbroken chain.
-fn records(bytes: &[u8]) -> usize {
-    let mut checker = Checker::new();
-    let mut defects = Vec::new();
-    let mut count = 0;
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        assert!(line.ends_with(b"\n"), "a torn line is left");
-        count += 1;
-        checker.check(count, &line[..line.len() - 1], &mut defects);
-    }
-    assert!(defects.is_empty(), "{defects:?}");
-    count
-}
-
 /// More than the digits by which the times of six records may differ.
 const SLACK: usize = 60;
 
 #[test]
 fn a_full_disk_is_told_wherever_it_happens_and_nothing_accepted_is_lost() {
     let roomy = SmallDisk::new(usize::MAX, usize::MAX);
-    assert_eq!(fill(&roomy.writer()), 6);
+    assert_eq!(fill(&writer(&roomy)), 6);
     let need = usize::MAX - roomy.lock().bytes_left;
     // A record's time has fewer digits where they are zeros, so that a run may need a little less.
     for bytes in 0..need - SLACK {
         let disk = SmallDisk::new(bytes, usize::MAX);
-        let writer = disk.writer();
+        let writer = writer(&disk);
         let accepted = fill(&writer);
         assert!(writer.finish().is_err(), "{bytes} bytes were not enough, and nobody was told");
         let small = disk.lock();
@@ -166,7 +51,7 @@ fn a_full_disk_is_told_wherever_it_happens_and_nothing_accepted_is_lost() {
         records(&small.journal);
     }
     let disk = SmallDisk::new(need + SLACK, usize::MAX);
-    let writer = disk.writer();
+    let writer = writer(&disk);
     assert_eq!(fill(&writer), 6);
     writer.finish().unwrap();
 }
@@ -175,7 +60,7 @@ fn a_full_disk_is_told_wherever_it_happens_and_nothing_accepted_is_lost() {
 fn after_a_failed_sync_nothing_is_written_any_more() {
     for syncs in 0..5 {
         let disk = SmallDisk::new(usize::MAX, syncs);
-        let writer = disk.writer();
+        let writer = writer(&disk);
         let accepted = fill(&writer);
         assert!(accepted < 6);
         let length = disk.lock().journal.len();
@@ -191,7 +76,7 @@ fn after_a_failed_sync_nothing_is_written_any_more() {
 fn a_torn_line_that_cannot_be_cut_off_is_still_an_error() {
     let disk = SmallDisk::new(700, usize::MAX);
     disk.lock().can_truncate = false;
-    let writer = disk.writer();
+    let writer = writer(&disk);
     fill(&writer);
     let error = writer.finish().unwrap_err().to_string();
     assert!(error.contains("/runs/r/journal.jsonl"), "{error}");
@@ -201,7 +86,7 @@ fn a_torn_line_that_cannot_be_cut_off_is_still_an_error() {
 #[test]
 fn a_record_is_durable_when_it_returns_and_threads_share_syncs() {
     let disk = SmallDisk::new(usize::MAX, usize::MAX);
-    let writer = disk.writer();
+    let writer = writer(&disk);
     writer.record(None, start()).unwrap();
     std::thread::scope(|scope| {
         for thread in 0..16 {
@@ -225,7 +110,7 @@ fn a_record_is_durable_when_it_returns_and_threads_share_syncs() {
 #[test]
 fn nothing_follows_the_end_record() {
     let disk = SmallDisk::new(usize::MAX, usize::MAX);
-    let writer = disk.writer();
+    let writer = writer(&disk);
     writer.record(None, start()).unwrap();
     let end = Event::RunEnded { summary: BTreeMap::new(), exit: crate::model::ExitCode::Success };
     writer.record(None, end).unwrap();
@@ -237,7 +122,7 @@ fn nothing_follows_the_end_record() {
 #[test]
 fn events_and_blobs_are_redacted_and_activity_is_not_kept() {
     let disk = SmallDisk::new(usize::MAX, usize::MAX);
-    let writer = disk.writer();
+    let writer = writer(&disk);
     writer.set_redactor(Redactor::new([&Secret::new("pw", "hun\"ter\n2".into())]));
     let reason = "said hun\"ter\n2".to_owned();
     writer.record(Some("h"), Event::HostActivity { doing: reason.clone() }).unwrap();

@@ -17,6 +17,8 @@ mod trust;
 #[cfg(test)]
 mod tests;
 
+pub(super) use command::reboot;
+
 use super::effect::service_name;
 use crate::facts::{Facts, Listing};
 use crate::playbook::{Action, Product};
@@ -58,7 +60,7 @@ pub(super) fn render(action: &Action, context: &Context<'_>) -> Result<Option<Re
         Action::RemoveCertificate { subject } => trust::remove(subject, context),
         Action::RemoveScheduledTask { name } => task::remove(name, context),
         Action::Run { command, stdin, .. } => Ok(Some(command::run(command, stdin.is_some()))),
-        Action::Reboot { .. } => Ok(Some(command::reboot())),
+        Action::Reboot { .. } => Ok(Some(reboot())),
         Action::Manual { .. }
         | Action::WaitFor { .. }
         | Action::Require { .. }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::playbook::RebootPolicy;
 
 #[test]
 fn the_file_comes_back_as_it_was_written_and_is_nobody_elses() {
@@ -57,9 +58,28 @@ fn defects_after(change: Change) -> String {
     }
 }
 
+/// Gives a host a reboot, whatever the policy is.
+fn with_reboot(plan: &mut Plan, host: usize) {
+    let playbook = Playbook {
+        policy: Policy { reboot: RebootPolicy::IfNeeded, require_protection: None },
+        ..playbook()
+    };
+    plan.hosts[host].reboot = plan_one(&playbook, kesl_facts("a")).hosts.remove(0).reboot;
+}
+
+#[test]
+fn a_window_that_is_none_is_no_plan() {
+    let mut plan = plan_one(&playbook(), kesl_facts("web01"));
+    plan.waves[0].window = Some("Mon 22:00-05:00 UTC".parse().unwrap());
+    let text = String::from_utf8(to_bytes(&plan)).unwrap();
+    assert_eq!(read_text(&text).unwrap(), plan);
+    let error = read_text(&text.replace("Mon 22:00-05:00", "Mon 22:00-25:00")).unwrap_err();
+    assert!(error.to_string().contains("`25:00` is not a time"), "{error}");
+}
+
 #[test]
 fn a_plan_that_contradicts_itself_is_refused() {
-    let cases: [(&str, Change); 17] = [
+    let cases: [(&str, Change); 21] = [
         ("host `a` is in 0 waves", |plan| plan.waves[0].hosts.clear()),
         ("host `a` is in 2 waves", |plan| plan.waves[1].hosts.push("a".into())),
         ("which the plan does not have", |plan| plan.waves[1].hosts.push("x".into())),
@@ -77,6 +97,13 @@ fn a_plan_that_contradicts_itself_is_refused() {
         ("uses the secret `x`", |plan| plan.hosts[0].steps[0].stdin = Some("x".into())),
         ("uses the secret `y`", |plan| plan.hosts[0].connection.password = Some("y".into())),
         ("its machine is not known", |plan| plan.hosts[0].identity = Default::default()),
+        ("which the plan's policy forbids", |plan| plan.hosts[0].steps[0].kind = "reboot".into()),
+        ("its reboot: it reboots, which the plan's policy forbids", |plan| with_reboot(plan, 0)),
+        ("host `b`: its reboot: nothing goes before it", |plan| with_reboot(plan, 1)),
+        ("its reboot: it is another step", |plan| {
+            plan.reboot = RebootPolicy::IfNeeded;
+            plan.hosts[0].reboot = Some(plan.hosts[0].steps[0].clone());
+        }),
     ];
     for (expected, change) in cases {
         let defects = defects_after(change);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::playbook::RebootPolicy;
 
 fn host<'p>(plan: &'p Plan, name: &str) -> &'p PlannedHost {
     plan.hosts.iter().find(|host| host.name == name).unwrap()
@@ -303,7 +304,7 @@ fn an_unreachable_host_is_in_a_wave_and_has_no_steps() {
 #[test]
 fn everything_that_forbids_a_plan_is_told_at_once() {
     let mut playbook = playbook();
-    playbook.unobeyed.push(Unobeyed { what: "key `soak` of wave `canary`".into(), place: place(40) });
+    playbook.unobeyed.push(Unobeyed { what: "step `upload`".into(), place: place(40) });
     playbook.waves = vec![Wave {
         name: "canary".into(),
         hosts: WaveHosts::Pattern("nowhere".into()),
@@ -315,15 +316,15 @@ fn everything_that_forbids_a_plan_is_told_at_once() {
         window: None,
         place: Some(place(41)),
     }];
-    let unsupported = Action::Unsupported { kind: "reboot".into(), arguments: BTreeMap::new() };
+    let unsupported = Action::Unsupported { kind: "delete_registry".into(), arguments: BTreeMap::new() };
     playbook.products[1].remove.push(step(unsupported));
     // Two hosts make the same mistake: it is told once.
     let errors = plan_for(&playbook, &[kesl_facts("a"), kesl_facts("b")]).unwrap_err();
     let messages: Vec<&str> = errors.list.iter().map(|error| error.message.as_str()).collect();
     assert_eq!(messages.len(), 3, "{messages:?}");
     assert!(errors.list.iter().all(|error| error.help.is_some() && error.place.is_some()));
-    assert!(messages[0].contains("`soak`"));
-    assert!(messages.iter().any(|message| message.contains("step `reboot` of product `kesl`")));
+    assert!(messages[0].contains("`upload`"));
+    assert!(messages.iter().any(|message| message.contains("step `delete_registry` of product `kesl`")));
     assert!(messages.iter().any(|message| message.contains("`nowhere`")));
 }
 
@@ -342,4 +343,80 @@ fn hostile_names_stop_the_product_and_stay_out_of_every_script() {
     let host = kesl_planned(vec![step(remove_package(&["kesl*"]))], facts);
     assert!(host.steps.is_empty());
     assert!(reason(&host, "kesl").contains("cannot be a package's name"));
+}
+
+/// The playbook with a policy.
+fn with_policy(reboot: RebootPolicy, require_protection: Option<Rule>) -> Playbook {
+    Playbook { policy: Policy { reboot, require_protection }, ..playbook() }
+}
+
+#[test]
+fn a_host_that_is_changed_may_be_rebooted_where_the_policy_says_so() {
+    let all = [kesl_facts("a"), clean_facts("b")];
+    let plan = plan_for(&with_policy(RebootPolicy::IfNeeded, None), &all).unwrap();
+    let reboot = host(&plan, "a").reboot.as_ref().unwrap();
+    assert_eq!(
+        (reboot.id.as_str(), reboot.product.as_str(), reboot.kind.as_str()),
+        ("host/reboot", "host", "reboot")
+    );
+    assert_eq!((reboot.run_as.as_str(), reboot.timeout), ("root", 1200));
+    assert!(reboot.script.contains("shutdown -r now") && reboot.effect.is_none());
+    assert!(host(&plan, "b").reboot.is_none(), "nothing is changed there");
+    assert!(validate::defects(&plan).is_empty(), "{:?}", validate::defects(&plan));
+    for policy in [RebootPolicy::Never, RebootPolicy::PendingIsOk] {
+        let plan = plan_for(&with_policy(policy, None), &all).unwrap();
+        assert!(plan.hosts.iter().all(|host| host.reboot.is_none()));
+    }
+    // What a person must do is no change of ours.
+    let mut playbook = with_steps(vec![step(Action::Manual { instructions: "ask".into() })]);
+    playbook.policy.reboot = RebootPolicy::IfNeeded;
+    assert!(host(&plan_one(&playbook, kesl_facts("a")), "a").reboot.is_none());
+}
+
+#[test]
+fn a_reboot_step_is_planned_like_any_other() {
+    let driver = Action::Reboot { reason: Some("its driver stays loaded".into()) };
+    let short = Step { timeout: Some(Duration::from_secs(90)), ..step(Action::Reboot { reason: None }) };
+    let mut playbook = with_steps(vec![step(remove_package(&["kesl"])), step(driver), short]);
+    playbook.policy.reboot = RebootPolicy::IfNeeded;
+    let plan = plan_one(&playbook, kesl_facts("h"));
+    let steps = &host(&plan, "h").steps;
+    assert_eq!(steps[1].kind, PlannedStep::REBOOT);
+    assert_eq!(steps[1].summary, "reboot the host: its driver stays loaded");
+    assert_eq!((steps[1].timeout, steps[2].timeout), (1200, 90));
+    assert!(steps[1].effect.is_none() && !steps[1].already_so && !steps[1].script.is_empty());
+    assert!(validate::defects(&plan).is_empty(), "{:?}", validate::defects(&plan));
+}
+
+#[test]
+fn whether_a_host_is_protected_now_stands_in_the_plan() {
+    let defender = |running| Rule::Check(Check::Service { name: pattern("mdatp"), running });
+    let required = Rule::Any(vec![defender(Some(true)), package_check("falcon-sensor")]);
+    let playbook = with_policy(RebootPolicy::Never, Some(required));
+    let mut protected = kesl_facts("protected");
+    protected.services.items.push(service("mdatp", "active"));
+    let mut doubtful = kesl_facts("doubtful");
+    doubtful.packages.gaps.push(Gap { reason: "cut off\u{1b}[2J".into(), remedy: None });
+    let all = [protected, kesl_facts("bare"), doubtful, clean_facts("clean")];
+    let plan = plan_for(&playbook, &all).unwrap();
+    let held = |name: &str| host(&plan, name).protection.clone().unwrap();
+    assert_eq!(held("protected").holds, Truth::True);
+    assert_eq!(held("protected").reason, "service `mdatp` running");
+    assert_eq!(held("bare").holds, Truth::False);
+    assert!(held("bare").reason.contains("`mdatp`") && held("bare").reason.contains("`falcon-sensor`"));
+    assert_eq!(held("doubtful").holds, Truth::Unknown);
+    assert!(held("doubtful").reason.contains("cut off"));
+    assert_eq!(plan.require_protection, playbook.policy.require_protection);
+    let shown = show(&plan, 120);
+    assert!(shown.contains("protection that must be there before and after: "));
+    // `doubtful` has nothing planned but what is known; `bare` and it would be skipped, `clean` has no steps.
+    assert_eq!(shown.matches("`apply` would skip this host").count(), 2, "{shown}");
+    assert!(shown.contains("NOT protected now, so `apply` would skip: 2 hosts"), "{shown}");
+    assert!(!shown.contains('\u{1b}'));
+    // Nothing is asked of a host that was not read.
+    assert!(
+        plan_for(&super::super::testing::playbook(), &[kesl_facts("a")]).unwrap().hosts[0]
+            .protection
+            .is_none()
+    );
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::playbook::{Budget, RebootPolicy};
 
 #[test]
 fn plans_that_differ_only_in_who_made_them_when_are_the_same() {
@@ -30,7 +31,7 @@ fn whatever_differs_is_told() {
 #[test]
 fn every_change_of_a_plan_shows_in_the_difference() {
     let plan = plan_one(&playbook(), kesl_facts("a"));
-    let changes: [Change; 11] = [
+    let changes: [Change; 18] = [
         |plan| plan.reboot = crate::playbook::RebootPolicy::PendingIsOk,
         |plan| plan.allowed.push("x".into()),
         |plan| plan.known_hosts.push("/k".into()),
@@ -42,13 +43,61 @@ fn every_change_of_a_plan_shows_in_the_difference() {
         |plan| plan.hosts[0].steps.swap(0, 1),
         |plan| plan.hosts[0].findings[0].version = None,
         |plan| plan.hosts[0].findings[0].evidence.clear(),
+        |plan| plan.require_protection = Some(package_check("mdatp")),
+        |plan| plan.waves[0].soak = 60,
+        |plan| plan.waves[0].approve = true,
+        |plan| plan.waves[0].window = Some("Mon 22:00-05:00 UTC".parse().unwrap()),
+        |plan| plan.hosts[0].reboot = Some(plan.hosts[0].steps[0].clone()),
+        |plan| plan.hosts[0].protection = Some(protection(Truth::True)),
+        |plan| plan.waves[0].max_unreachable = Some(Budget::Count(1)),
     ];
     for (number, change) in changes.iter().enumerate() {
         let mut changed = plan.clone();
         change(&mut changed);
         assert!(!is_same(&plan, &changed), "{number}");
-        assert_ne!(diff(&plan, &changed), "no difference\n", "{number}");
+        let told = diff(&plan, &changed);
+        assert_ne!(told, "no difference\n", "{number}");
+        let is_vague = told.contains("the wording of evidence");
+        assert_eq!(is_vague, number == 10, "only evidence is told without saying what: {number}: {told}");
     }
+}
+
+fn protection(holds: Truth) -> PlannedProtection {
+    PlannedProtection { holds, reason: "package `mdatp`".into() }
+}
+
+#[test]
+fn gates_reboots_and_protection_show_in_the_difference() {
+    let mut old = plan_one(&playbook(), kesl_facts("a"));
+    old.hosts[0].reboot = Some(PlannedStep { timeout: 1200, ..old.hosts[0].steps[0].clone() });
+    old.hosts[0].protection = Some(protection(Truth::True));
+    let mut new = old.clone();
+    new.require_protection = Some(package_check("mdatp"));
+    new.waves[0].soak = 1800;
+    new.waves[0].approve = true;
+    new.waves[0].window = Some("Mon..Thu 22:00-05:00 UTC".parse().unwrap());
+    new.hosts[0].reboot = Some(PlannedStep { timeout: 60, ..old.hosts[0].steps[0].clone() });
+    new.hosts[0].protection = Some(protection(Truth::False));
+    insta::assert_snapshot!(diff(&old, &new));
+}
+
+#[test]
+fn waves_are_shown_with_what_they_wait_for_and_their_budgets_in_hosts() {
+    let required = Some(package_check("mdatp"));
+    let playbook = Playbook {
+        policy: Policy { reboot: RebootPolicy::IfNeeded, require_protection: required },
+        ..playbook()
+    };
+    let mut plan = plan_for(&playbook, &[kesl_facts("a"), clean_facts("b"), clean_facts("c")]).unwrap();
+    plan.hosts[1].protection = Some(protection(Truth::True));
+    plan.hosts[2].protection = Some(protection(Truth::Unknown));
+    plan.waves[0].soak = 1800;
+    plan.waves[0].max_failures = Budget::Count(0);
+    plan.waves[1].soak = 60;
+    plan.waves[1].approve = true;
+    plan.waves[1].max_unreachable = Some(Budget::Percent(5050));
+    plan.waves[1].window = Some("Mon..Thu 22:00-05:00 America/New_York".parse().unwrap());
+    insta::assert_snapshot!(show(&plan, 100));
 }
 
 /// A fleet as a change board meets it.
