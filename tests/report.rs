@@ -8,6 +8,8 @@
     reason = "tests"
 )]
 
+#[path = "report/gates.rs"]
+mod gates;
 #[path = "report/guide.rs"]
 mod guide;
 #[path = "report/resumed.rs"]

@@ -11,7 +11,7 @@
 
 mod lab;
 
-use lab::{Lab, LoginShell, Manager, Sudo, VendorPackage, diff};
+use lab::{Lab, LoginShell, Manager, NextBoot, Sudo, Uninstaller, VendorPackage, diff};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -232,6 +232,116 @@ fn hostile_login_shells_are_hostile() {
     let bare = lab.host("bare").without_tool("ls").unreadable_packages().start();
     assert_eq!(bare.ssh("ls /").status, 127);
     assert_ne!(bare.ssh("dpkg-query -W").status, 0);
+}
+
+#[test]
+fn a_host_of_a_networked_lab_can_be_cut_off_and_found_again() {
+    let lab = Lab::networked();
+    let (host, other) = (lab.host("web01").start(), lab.host("web02").start());
+    assert_eq!(host.ssh("hostname").success(), "web01\n");
+    host.partition();
+    let ping = format!("timeout 1 bash -c 'exec 3<>/dev/tcp/{}/22'", host.address());
+    assert_eq!(lab.run_apart(&ping).status, 124, "nothing is refused: nothing comes back");
+    assert_eq!(other.ssh("hostname").success(), "web02\n");
+    host.heal();
+    assert_eq!(host.ssh("hostname").success(), "web01\n");
+    host.refuse_connections();
+    assert_eq!(lab.run_apart(&ping).status, 1, "refused at once");
+    host.heal();
+    std::thread::scope(|scope| {
+        let session = scope.spawn(|| host.ssh("sleep 100").status);
+        lab::wait_for("the session", Duration::from_secs(20), || {
+            (host.exec_root("pgrep -f 'sleep 100'").status == 0).then_some(())
+        });
+        host.restart_sshd();
+        assert_eq!(session.join().unwrap(), 255);
+    });
+    assert_eq!(host.ssh("hostname").success(), "web01\n");
+    let interfaces = std::fs::read_to_string("/proc/self/net/dev").unwrap();
+    assert!(!interfaces.contains("br0:") && !interfaces.contains("v0x"), "the machine's own: {interfaces}");
+}
+
+#[test]
+fn a_host_reboots_itself_as_it_was_told() {
+    let lab = Lab::new();
+    let host = lab.host("web01").start();
+    let ask = |file: &str| host.exec_root(&format!("cat {file}")).success();
+    let identity = || {
+        let key = ask("/etc/ssh/lab_host_key");
+        [ask("/proc/sys/kernel/random/boot_id"), ask("/etc/machine-id"), key]
+    };
+    let reboot = |command: &str| {
+        host.exec_root(command).success();
+        lab::wait_for("it to go down", Duration::from_secs(20), || (!host.is_up()).then_some(()));
+    };
+    let changed = |before: &[String; 3], after: &[String; 3]| {
+        before.iter().zip(after).map(|(old, new)| old != new).collect::<Vec<_>>()
+    };
+    let first = identity();
+    reboot("shutdown -r now");
+    host.wait_until_up();
+    let second = identity();
+    assert_eq!(changed(&first, &second), [true, false, false]);
+    host.next_boot(NextBoot::OtherMachineId);
+    reboot("systemctl reboot");
+    host.wait_until_up();
+    let third = identity();
+    assert_eq!(changed(&second, &third), [true, true, false]);
+    host.next_boot(NextBoot::OtherHostKey);
+    reboot("reboot");
+    host.wait_until_up();
+    assert_eq!(changed(&third, &identity()), [true, false, true]);
+    assert_eq!(host.ssh("true").status, 255, "its key is another one");
+    let mut host = host;
+    host.next_boot(NextBoot::Never);
+    host.exec_root("reboot").success();
+    lab::wait_for("it to go down", Duration::from_secs(20), || (!host.is_up()).then_some(()));
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(!host.is_up());
+    host.boot();
+    assert_eq!(host.records().count("shutdown -r now"), 4);
+}
+
+#[test]
+fn a_host_records_what_is_run_on_it() {
+    let lab = Lab::new();
+    let hosts = lab.start_all(vec![lab.host("deb"), lab.host("rpm").packages(Manager::Rpm)]);
+    for (host, tool) in hosts.iter().zip(["dpkg --purge kesl", "rpm -e kesl"]) {
+        host.install_kesl("12.1.0-1543");
+        assert!(host.records().is_empty(), "{:?}", host.records());
+        host.exec_root(tool).success();
+        host.exec_root("rm -rf /var/opt/kaspersky/kesl").success();
+        let stop = "systemctl stop kesl.service";
+        let all = [tool, "removing kesl", stop, "systemctl disable kesl.service", "rm "];
+        assert_eq!(host.records().not_exactly_once(&all), [""; 0]);
+        host.exec_root(&format!("{stop}; /usr/lib/lab/log more")).success();
+        assert_eq!(host.records().not_exactly_once(&all).len(), 2);
+    }
+    let host = &hosts[0];
+    host.install_scripted("suite", &Uninstaller::FailsIfTold(0.1));
+    host.exec_root("touch /var/lib/lab/fail-suite").success();
+    assert_eq!(host.exec_root("/opt/suite/uninstall").status, 1);
+    host.exec_root("rm /var/lib/lab/fail-suite; /opt/suite/uninstall").success();
+    assert_eq!(host.exec_root("ls /opt/suite").status, 2);
+    let records = host.records();
+    assert_eq!(
+        (records.count("begin suite"), records.count("end suite 1"), records.count("end suite 0")),
+        (2, 1, 1)
+    );
+    host.install_scripted("quick", &Uninstaller::Takes(1.2, 7));
+    let begin = Instant::now();
+    let ran = host.exec_root("/opt/quick/uninstall");
+    assert!(begin.elapsed() > Duration::from_millis(1150), "{:?}", begin.elapsed());
+    assert_eq!((ran.status, ran.stdout.as_str()), (7, "quick: 1 seconds left\nquick: removed\n"));
+}
+
+#[test]
+fn a_small_disk_is_small_and_only_the_labs() {
+    let lab = Lab::with_small_disk(64 * 1024);
+    let small = lab.small_disk();
+    assert_ne!(lab.run_apart(&format!("head -c 70000 /dev/zero >{}/x", small.display())).status, 0);
+    assert!(lab.small_disk_outside().join("x").exists());
+    assert!(!small.join("x").exists());
 }
 
 #[test]

@@ -71,6 +71,11 @@ impl Work<'_> {
         if let Some(outcome) = past.and_then(|past| past.settled(self.past.retry))
             && !deliberate::is_on(Defect::ResumeRepeatsStep)
         {
+            if step.kind == PlannedStep::REBOOT && outcome.result == StepResult::Done {
+                for earlier in &mut progress.steps {
+                    earlier.reboot_needed = false;
+                }
+            }
             if !matches!(outcome.result, StepResult::Done | StepResult::AlreadySo) {
                 progress.halted.get_or_insert(format!("step {} ended `{}`", step.id, outcome.result.word()));
             }

@@ -1,16 +1,315 @@
-use super::reach::*; use super::Access; use crate::plan::*; use crate::model::*; use crate::facts::*; use std::time::Duration;
-pub struct LiveHost;
-impl LiveHost { pub fn new(_: &Access, _: &PlannedHost, _: &Plan, _: &Cancel) -> Self { Self } }
-impl Reach for LiveHost {
- async fn connect(&mut self) -> Result<(), Unreached> { todo!() }
- async fn look(&mut self, _: &Questions) -> Result<Facts, Unreached> { todo!() }
- fn permit(&mut self, _: ChangeGrant) {}
- async fn lock(&mut self, _: &LockOrder) -> Result<LockAnswer, Unreached> { todo!() }
- async fn renew(&mut self) -> Result<Option<Holder>, Unreached> { todo!() }
- async fn begin(&mut self, _: &StepOrder<'_>) -> StepAnswer { todo!() }
- async fn lookup(&mut self, _: &StepOrder<'_>, _: bool) -> StepAnswer { todo!() }
- async fn release(&mut self) -> Result<Option<String>, Unreached> { todo!() }
- fn steady(&self) -> Duration { todo!() }
- async fn pause(&mut self, _: Duration) -> bool { todo!() }
- fn is_cancelled(&self) -> bool { todo!() }
+//! A real host: sessions of `transport`, the scripts of `remote`.
+//!
+//! An answer counts only if the script's end mark came with it, and then only in the form the script
+//! has. Everything else is a lost connection: the host is asked again, and tells what it knows.
+
+use super::Access;
+use super::look::unreached_option;
+use super::reach::{Holder, LockAnswer, LockOrder, Reach, StepAnswer, StepOrder, Unreached};
+use super::remote::{self, Place};
+use crate::facts::{Facts, Questions};
+use crate::model::{Cancel, ChangeGrant, Platform};
+use crate::plan::PlannedHost;
+use crate::transport::{
+    Answer, BecomeResult, Changing, Limits, Probing, StreamEnd, TransportError, TransportErrorKind,
+};
+use std::time::{Duration, Instant};
+
+/// Kept of what a script answers, in bytes: both ends of a stream and the signs of life of a day.
+const KEEP: usize = 4 * 1024 * 1024;
+/// Received of a script before its connection is cut, in bytes. The wrapper bounds a step's output.
+const RECEIVE: u64 = 16 * 1024 * 1024;
+/// For a script that waits for no step.
+const SHORT: Duration = Duration::from_secs(120);
+/// How much longer than the step itself its script may take.
+const MARGIN: Duration = Duration::from_secs(90);
+/// Signs of life between two of which a connection is not given up.
+const BEATS: u64 = 3;
+/// How soon a cancel is noticed in a pause.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// A planned host, reached by its planned connection. Every call blocks its thread.
+pub struct LiveHost<'a> {
+    access: &'a Access,
+    host: &'a PlannedHost,
+    cancel: &'a Cancel,
+    place: Place,
+    session: Option<Session>,
+    permitted: bool,
+    order: Option<LockOrder>,
+    started: Instant,
+}
+
+enum Session {
+    Probing(Probing),
+    Changing(Changing),
+}
+
+impl Session {
+    fn probing(&mut self) -> &mut Probing {
+        match self {
+            Self::Probing(session) => session,
+            Self::Changing(session) => session.probing(),
+        }
+    }
+}
+
+/// Why a script gave no answer.
+enum NoAnswer {
+    /// Root cannot be had, for this reason; nothing of the script was run.
+    NotRoot(String),
+    /// What became of it is not known.
+    Lost(Unreached),
+}
+
+impl<'a> LiveHost<'a> {
+    /// A host that is not connected yet.
+    #[must_use]
+    pub fn new(access: &'a Access, host: &'a PlannedHost, cancel: &'a Cancel) -> Self {
+        let mut place = if host.platform == Some(Platform::Macos) { Place::macos() } else { Place::linux() };
+        place.pulse = (access.timeouts.idle.as_secs() / BEATS).clamp(1, place.pulse);
+        Self {
+            access,
+            host,
+            cancel,
+            place,
+            session: None,
+            permitted: false,
+            order: None,
+            started: Instant::now(),
+        }
+    }
+
+    fn unreached(&self, error: TransportError) -> Unreached {
+        let remedy = if unreached_option(&error).is_some() { self.host.remedy.clone() } else { error.remedy };
+        Unreached {
+            reason: error.message,
+            remedy,
+            may_pass: may_pass(error.kind),
+            cancelled: error.kind == TransportErrorKind::Cancelled || self.cancel.is_cancelled(),
+        }
+    }
+
+    fn lost(&self, reason: &str, may_pass: bool) -> Unreached {
+        let address = &self.host.connection.address;
+        let cancelled = self.cancel.is_cancelled();
+        Unreached { reason: format!("{address}: {reason}"), remedy: None, may_pass, cancelled }
+    }
+
+    /// A session that may change the host, once that is permitted.
+    fn changing(&mut self) -> Result<&mut Changing, Unreached> {
+        if !self.permitted {
+            return Err(self.lost("nothing may be changed on this host yet", false));
+        }
+        let session = self.session.take().ok_or_else(|| self.lost("it is not connected", true))?;
+        let changing = match session {
+            Session::Changing(session) => session,
+            Session::Probing(session) => {
+                session.into_changing(ChangeGrant::for_planned_host(&self.host.name))
+            }
+        };
+        match self.session.insert(Session::Changing(changing)) {
+            Session::Changing(session) => Ok(session),
+            Session::Probing(_) => Err(lost_session()),
+        }
+    }
+
+    /// Runs one of the host's scripts, as root.
+    fn exchange(&mut self, script: &str, deadline: Duration) -> Result<Answer, NoAnswer> {
+        let become_root = self.access.become_root(&self.host.connection);
+        let idle = self.access.timeouts.idle.max(Duration::from_secs(self.place.pulse * BEATS));
+        let limits = Limits { deadline, idle: Some(idle), keep: KEEP, receive: RECEIVE };
+        let cancel = self.cancel;
+        let session = self.changing().map_err(NoAnswer::Lost)?;
+        let answer = match session.run(script, become_root.as_ref(), limits, cancel) {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.session = None;
+                return Err(NoAnswer::Lost(self.unreached(error)));
+            }
+        };
+        if let BecomeResult::Failed { reason } = answer.become_result {
+            return Err(NoAnswer::NotRoot(reason));
+        }
+        let (reason, may_pass) = match &answer.end {
+            StreamEnd::Complete { status: 0 } => {
+                let cut = answer.stdout.is_truncated() || answer.stderr.is_truncated();
+                if !cut {
+                    return Ok(answer);
+                }
+                ("its answer was too long".to_owned(), false)
+            }
+            StreamEnd::Complete { status } => (format!("its script ended with status {status}"), false),
+            StreamEnd::NoMarker { reason } => (format!("its answer was cut off: {reason}"), true),
+            StreamEnd::TimedOut { reason } => (format!("the connection was lost: {reason}"), true),
+            StreamEnd::Flooded => ("it sent too much, and was cut off".to_owned(), false),
+            StreamEnd::Lost { reason } => (format!("the connection was lost: {reason}"), true),
+            StreamEnd::Cancelled => ("the run was cancelled".to_owned(), false),
+        };
+        self.session = None;
+        Err(NoAnswer::Lost(self.lost(&reason, may_pass)))
+    }
+
+    /// The lock that was asked for last: whose the records on the host are.
+    fn order(&self) -> Result<LockOrder, Unreached> {
+        self.order.clone().ok_or_else(|| self.lost("its lock was never asked for", false))
+    }
+
+    /// Asks for what becomes of a step, and reads the answer.
+    fn ask_step(&mut self, script: &str, order: &StepOrder<'_>) -> Result<StepAnswer, NoAnswer> {
+        let deadline =
+            if order.only_begin { SHORT } else { Duration::from_secs(order.step.timeout) + MARGIN };
+        let answer = self.exchange(script, deadline)?;
+        remote::read_step(&answer.stdout.bytes(), &answer.stderr.bytes())
+            .map_err(|reason| NoAnswer::Lost(self.lost(&reason, false)))
+    }
+}
+
+fn lost_session() -> Unreached {
+    Unreached { reason: "it is not connected".to_owned(), remedy: None, may_pass: true, cancelled: false }
+}
+
+/// Whether the same attempt may go well a little later.
+fn may_pass(kind: TransportErrorKind) -> bool {
+    match kind {
+        TransportErrorKind::Resolve
+        | TransportErrorKind::Connect
+        | TransportErrorKind::Handshake
+        | TransportErrorKind::Lost
+        | TransportErrorKind::TimedOut
+        | TransportErrorKind::Local => true,
+        TransportErrorKind::HostKeyUnknown
+        | TransportErrorKind::HostKeyChanged
+        | TransportErrorKind::Authentication
+        | TransportErrorKind::Cancelled => false,
+    }
+}
+
+impl Reach for LiveHost<'_> {
+    async fn connect(&mut self) -> Result<(), Unreached> {
+        // The old connection is closed before a new one counts against the server's limit.
+        self.session = None;
+        let session = self
+            .access
+            .connect(&self.host.name, &self.host.connection, self.cancel)
+            .map_err(|error| self.unreached(error))?;
+        self.session = Some(Session::Probing(session));
+        Ok(())
+    }
+
+    async fn look(&mut self, questions: &Questions) -> Result<Facts, Unreached> {
+        let Some(session) = &mut self.session else { return Err(self.lost("it is not connected", true)) };
+        let PlannedHost { name, connection, .. } = self.host;
+        let facts = self.access.collect(session.probing(), name, connection, questions, self.cancel);
+        facts.map_err(|error| {
+            self.session = None;
+            self.unreached(error)
+        })
+    }
+
+    fn permit(&mut self, grant: ChangeGrant) {
+        self.permitted = grant.host() == self.host.name;
+    }
+
+    async fn lock(&mut self, order: &LockOrder) -> Result<LockAnswer, Unreached> {
+        self.order = Some(order.clone());
+        let script = match remote::lock_script(&self.place, order) {
+            Ok(script) => script,
+            Err(error) => return Ok(LockAnswer::Refused(error.to_string())),
+        };
+        match self.exchange(&script, SHORT) {
+            Ok(answer) => {
+                remote::read_lock(&answer.stdout.bytes()).map_err(|reason| self.lost(&reason, false))
+            }
+            Err(NoAnswer::NotRoot(reason)) => Ok(LockAnswer::Refused(reason)),
+            Err(NoAnswer::Lost(lost)) => Err(lost),
+        }
+    }
+
+    async fn renew(&mut self) -> Result<Option<Holder>, Unreached> {
+        let order = self.order()?;
+        let script = remote::renew_script(&self.place, &order)
+            .map_err(|error| self.lost(&error.to_string(), false))?;
+        match self.exchange(&script, SHORT) {
+            Ok(answer) => {
+                remote::read_renewal(&answer.stdout.bytes()).map_err(|reason| self.lost(&reason, false))
+            }
+            Err(NoAnswer::NotRoot(reason)) => Err(self.lost(&reason, false)),
+            Err(NoAnswer::Lost(lost)) => Err(lost),
+        }
+    }
+
+    async fn begin(&mut self, order: &StepOrder<'_>) -> StepAnswer {
+        let lock = match self.order() {
+            Ok(lock) => lock,
+            Err(lost) => return StepAnswer::Lost(lost),
+        };
+        let script = match remote::begin_script(&self.place, &lock, order, &self.access.secrets) {
+            Ok(script) => script,
+            Err(error) => return StepAnswer::NotBegun(error.to_string()),
+        };
+        match self.ask_step(&script, order) {
+            Ok(answer) => answer,
+            Err(NoAnswer::NotRoot(reason)) => StepAnswer::NotBegun(reason),
+            Err(NoAnswer::Lost(lost)) => StepAnswer::Lost(lost),
+        }
+    }
+
+    async fn lookup(&mut self, order: &StepOrder<'_>, may_begin: bool) -> StepAnswer {
+        let script = self.order().and_then(|lock| {
+            remote::lookup_script(&self.place, &lock, order, may_begin)
+                .map_err(|error| self.lost(&error.to_string(), false))
+        });
+        let script = match script {
+            Ok(script) => script,
+            Err(lost) => return StepAnswer::Lost(lost),
+        };
+        match self.ask_step(&script, order) {
+            Ok(answer) => answer,
+            // What was begun cannot be seen without root.
+            Err(NoAnswer::NotRoot(reason)) => StepAnswer::Lost(self.lost(&reason, false)),
+            Err(NoAnswer::Lost(lost)) => StepAnswer::Lost(lost),
+        }
+    }
+
+    async fn release(&mut self) -> Result<Option<String>, Unreached> {
+        let order = self.order()?;
+        let script = remote::release_script(&self.place, &order)
+            .map_err(|error| self.lost(&error.to_string(), false))?;
+        match self.exchange(&script, SHORT) {
+            Ok(answer) => {
+                remote::read_release(&answer.stdout.bytes()).map_err(|reason| self.lost(&reason, false))
+            }
+            Err(NoAnswer::NotRoot(reason)) => Ok(Some(format!("{}: {reason}", self.place.state))),
+            Err(NoAnswer::Lost(lost)) => Err(lost),
+        }
+    }
+
+    /// Sleep of this machine included, where the system counts it.
+    fn steady(&self) -> Duration {
+        #[cfg(target_os = "linux")]
+        {
+            let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+            if let (Ok(seconds), Ok(nanos)) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec)) {
+                return Duration::new(seconds, nanos);
+            }
+        }
+        self.started.elapsed()
+    }
+
+    async fn pause(&mut self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        while !self.cancel.is_cancelled() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(GLANCE));
+        }
+        false
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
 }

@@ -4,9 +4,7 @@ use super::Access;
 use crate::detect::{ProductRules, findings};
 use crate::facts::{Facts, Questions, document};
 use crate::model::event::Phase;
-use crate::model::{
-    BootIdentity, Cancel, Event, EventSink, Finding, HostState, MachineIdentity, SinkError,
-};
+use crate::model::{BootIdentity, Cancel, Event, EventSink, Finding, HostState, MachineIdentity, SinkError};
 use crate::plan::PlannedConnection;
 use crate::transport::{TransportError, TransportErrorKind, pool};
 use crate::verify::{Verdict, observed};
@@ -87,7 +85,9 @@ fn after_reboot(verdict: Verdict, pending: Option<&RebootPending>, facts: &Facts
         (Some(before), Some(now)) if before != now => {
             return Verdict { reason: format!("removed by run {run}, and rebooted since"), ..verdict };
         }
-        (Some(_), Some(_)) => format!("removed by run {run}, which asked for a reboot that has not happened yet"),
+        (Some(_), Some(_)) => {
+            format!("removed by run {run}, which asked for a reboot that has not happened yet")
+        }
         _ => format!("removed by run {run}, which asked for a reboot; whether that happened cannot be read"),
     };
     Verdict { state: HostState::RemovedRebootPending, reason, remedy: None }
@@ -122,9 +122,7 @@ fn survey_host(survey: &Survey<'_>, host: &Surveyed<'_>) -> Result<SurveyOutcome
         Ok(facts) => {
             let found = findings(survey.products.iter().copied(), &facts);
             let seen = after_reboot(observed(&found, &facts), survey.pending.get(host.name), &facts);
-            let verdict = with_command(seen, &facts, &|option| {
-                Some((survey.again)(host.name, option))
-            });
+            let verdict = with_command(seen, &facts, &|option| Some((survey.again)(host.name, option)));
             record_look(sink, Phase::Before, &facts, &found)?;
             let ended = Event::HostEnded {
                 state: verdict.state,

@@ -11,7 +11,7 @@ mod live;
 mod look;
 mod reach;
 mod reboot;
-mod remote;
+pub mod remote;
 mod resume;
 mod run;
 mod step;
@@ -21,6 +21,7 @@ mod work;
 
 pub use access::{Access, Trials};
 pub use clock::{steady, steady_now};
+pub use live::LiveHost;
 pub use look::{RebootPending, Survey, SurveyOutcome, Surveyed, become_option, survey, unreached_option};
 pub use reach::{Holder, LockAnswer, LockOrder, Reach, StepAnswer, StepOrder, Unreached};
 pub use resume::{HostPast, Past, StepPast, is_retried};

@@ -164,7 +164,6 @@ pub trait Reach {
 }
 
 /// Drives a future whose every part blocks until it is ready.
-
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());

@@ -57,15 +57,15 @@ impl Work<'_> {
         };
         loop {
             let left = deadline.saturating_sub(reach.steady());
-            boot = match boot {
+            match boot {
                 Boot::New => return StepEnd::of(StepResult::Done, None),
                 Boot::Other(reason) => return StepEnd::lost(format!("it was rebooted, and {reason}")),
                 Boot::Old if left.is_zero() => return not_rebooted(limit, refused),
                 Boot::NotYet(reason) if left.is_zero() => {
                     return StepEnd::lost(format!("no new boot within {} s: {reason}", limit.as_secs()));
                 }
-                boot => boot,
-            };
+                Boot::Old | Boot::NotYet(_) => {}
+            }
             self.activity("rebooting, waiting for it to come back");
             if !reach.pause(delay.min(left)).await {
                 return StepEnd::lost("the run was cancelled while the host was rebooting".to_owned());

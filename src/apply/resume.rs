@@ -142,6 +142,8 @@ impl Reading {
             }
             (Event::WaveStarted { wave, .. }, _) => {
                 self.begun.insert(wave.clone());
+                // A wave that is begun again has yet to pass.
+                self.passed.remove(wave);
             }
             (Event::WaveEnded { wave, passed: true, clock, .. }, _) => {
                 self.passed.insert(wave.clone(), clock.clone());

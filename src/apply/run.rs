@@ -49,7 +49,6 @@ pub trait Person: Sync {
 
     /// Who that is: local user name and machine.
     fn name(&self) -> String;
-
 }
 
 /// Why an apply could not go on.
@@ -141,7 +140,7 @@ fn guarded_work(
     let context = WorkContext { plan, sink, stop, redactor, lock: request.lock.clone(), limits };
     let past = request.past.and_then(|past| past.hosts.get(&host.name));
     let attempt = std::panic::AssertUnwindSafe(|| {
-        let mut reach = LiveHost::new(access, host, plan, cancel);
+        let mut reach = LiveHost::new(access, host, cancel);
         block_on(work(&context, &mut reach, host, wave, past)).map(|end| end.toll)
     });
     std::panic::catch_unwind(attempt).unwrap_or_else(|_| {

@@ -13,6 +13,7 @@ use crate::model::output::escape_line;
 use crate::model::{BootIdentity, BoundedOutput, Event, SinkError, Truth};
 use crate::plan::PlannedStep;
 use crate::playbook::Rule;
+use crate::verify::product_is_gone;
 use std::time::Duration;
 
 /// How much of a stream stands in the journal's record itself, in bytes.
@@ -33,8 +34,8 @@ pub(super) struct StepEnd {
     /// Whether it is known that nothing of it runs any more, and not how it ended: a person may have it
     /// tried again.
     pub dead: bool,
-    stdout: BoundedOutput,
-    stderr: BoundedOutput,
+    pub(super) stdout: BoundedOutput,
+    pub(super) stderr: BoundedOutput,
 }
 
 impl StepEnd {
@@ -89,6 +90,23 @@ impl Work<'_> {
         } else if let Some(end) = self.already_so(reach, step).await {
             end
         } else {
+            if step.kind == PlannedStep::REBOOT {
+                match self.look(reach, &Questions::default()).await {
+                    Ok(facts) => self.facts = Some(Box::new(facts)),
+                    Err(error) => {
+                        let end =
+                            StepEnd { lost: true, ..StepEnd::of(StepResult::NotRun, Some(error.reason)) };
+                        return self.conclude(reach, step, end, began);
+                    }
+                }
+            }
+            if let Some(reason) =
+                self.context.stop.reason().filter(|_| !deliberate::is_on(Defect::StopIgnored))
+            {
+                let end =
+                    StepEnd::of(StepResult::NotRun, Some(format!("stopped before this step: {reason}")));
+                return self.conclude(reach, step, end, began);
+            }
             let attempt = self.past.step(&step.id).map_or(0, |past| past.attempts) + 1;
             let boot = self.facts.as_ref().map(|facts| facts.boot.clone()).unwrap_or_default();
             let early = deliberate::is_on(Defect::OutcomeBeforeIntent);
@@ -138,10 +156,10 @@ impl Work<'_> {
         Ok(end)
     }
 
-    /// Where a step is tried again after a failure, or the host's work is taken up in its middle, its
-    /// effect may hold by now: then it is not run.
+    /// Where what failed is tried again, its effect may hold by now, since somebody mended it: then it is
+    /// not run.
     async fn already_so<R: Reach>(&self, reach: &mut R, step: &PlannedStep) -> Option<StepEnd> {
-        let effect = step.effect.as_ref().filter(|_| self.past.was_begun())?;
+        let effect = step.effect.as_ref().filter(|_| self.past.retry)?;
         let seen = self.await_truth(reach, effect, Duration::ZERO).await;
         (seen.truth.is_true() && !seen.lost)
             .then(|| StepEnd { effect: Some(seen.truth), ..StepEnd::of(StepResult::AlreadySo, None) })
@@ -203,7 +221,8 @@ impl Work<'_> {
                 return StepEnd::lost(format!("the connection broke {losses} times: {}", lost.reason));
             }
             if let Err(error) = self.regain_same(reach, lost).await {
-                let why = if error.cancelled { "the run was cancelled while it ran" } else { "the host was lost" };
+                let why =
+                    if error.cancelled { "the run was cancelled while it ran" } else { "the host was lost" };
                 return StepEnd::lost(format!("{why}, and how it ended is not known: {}", error.reason));
             }
             activity(self.context.sink, &self.host.name, &format!("step {}: looking it up", order.step.id));
@@ -250,10 +269,7 @@ impl Work<'_> {
         if deliberate::is_on(Defect::CutOffTakenForDone) {
             return StepEnd::of(StepResult::Done, None);
         }
-        let Some(effect) = &step.effect else {
-            let reason = format!("{why}, and it has no effect by which to tell how it ended");
-            return StepEnd { dead: true, ..StepEnd::interrupted(reason) };
-        };
+        let Some(effect) = &step.effect else { return self.judge_by_product(reach, step, why).await };
         let seen = self.await_truth(reach, effect, Duration::ZERO).await;
         let mut end = if seen.truth.is_true() {
             StepEnd::of(StepResult::Done, Some(format!("{why}, but its effect holds")))
@@ -262,6 +278,23 @@ impl Work<'_> {
         };
         (end.effect, end.lost, end.dead) = (Some(seen.truth), seen.lost, !seen.lost);
         end
+    }
+
+    /// A step without an effect of its own: where its product is gone, it has done what it is for. What
+    /// the host's state is depends on the steps after it and on the verification at its end all the same.
+    async fn judge_by_product<R: Reach>(&self, reach: &mut R, step: &PlannedStep, why: &str) -> StepEnd {
+        let facts = match self.look(reach, &self.context.plan.questions).await {
+            Ok(facts) => facts,
+            Err(error) => {
+                return StepEnd::lost(format!("{why}, and the host cannot be asked: {}", error.reason));
+            }
+        };
+        let found = self.findings(&facts);
+        if found.iter().any(|finding| finding.product == step.product && product_is_gone(finding)) {
+            return StepEnd::of(StepResult::Done, Some(format!("{why}, but its product is gone")));
+        }
+        let reason = format!("{why}, and its product is not gone: how it ended is not known");
+        StepEnd { dead: true, ..StepEnd::interrupted(reason) }
     }
 
     async fn judge_status<R: Reach>(
@@ -282,12 +315,15 @@ impl Work<'_> {
         } else if !step.accept.contains(&status) && !end.reboot_needed {
             end.result = StepResult::Failed;
             end.reason = Some(format!("exit status {status}: {}", said()));
-        } else if let Some(effect) = step.effect.as_ref().filter(|_| !deliberate::is_on(Defect::SuccessByExitCode)) {
+        } else if let Some(effect) =
+            step.effect.as_ref().filter(|_| !deliberate::is_on(Defect::SuccessByExitCode))
+        {
             let settle = self.settle_of(step);
             let Seen { truth, reason, lost } = self.await_truth(reach, effect, settle).await;
             end.effect = Some(truth);
             if lost {
-                let reason = format!("exit status {status}, but the host could not be asked after it: {reason}");
+                let reason =
+                    format!("exit status {status}, but the host could not be asked after it: {reason}");
                 return StepEnd { result: StepResult::Interrupted, reason: Some(reason), lost, ..end };
             }
             if !truth.is_true() && !end.reboot_needed {
@@ -309,7 +345,12 @@ impl Work<'_> {
         Duration::from_secs(product.map_or(0, |product| product.settle))
     }
 
-    async fn await_condition<R: Reach>(&self, reach: &mut R, step: &PlannedStep, condition: &Rule) -> StepEnd {
+    async fn await_condition<R: Reach>(
+        &self,
+        reach: &mut R,
+        step: &PlannedStep,
+        condition: &Rule,
+    ) -> StepEnd {
         let waits = step.kind == "wait_for";
         let limit = if waits { Duration::from_secs(step.timeout) } else { Duration::ZERO };
         let Seen { truth, reason, lost } = self.await_truth(reach, condition, limit).await;

@@ -266,20 +266,23 @@ impl Work<'_> {
         if !changed.is_empty() {
             return Some(format!("not as planned any more: {}", changed.join("; ")));
         }
-        let undone = self
-            .host
-            .steps
-            .iter()
-            .filter(|step| step.already_so && not_begun.contains(&step.product))
-            .find(|step| {
-                step.effect.as_ref().is_some_and(|effect| !evaluate(effect, facts).truth.is_true())
-            })?;
+        let undone =
+            self.host.steps.iter().filter(|step| step.already_so && not_begun.contains(&step.product)).find(
+                |step| step.effect.as_ref().is_some_and(|effect| !evaluate(effect, facts).truth.is_true()),
+            )?;
         Some(format!("not as planned any more: step {} ({}) was already so", undone.id, undone.summary))
     }
 
     /// Takes the host's lock; `Err` has the host's end where that cannot be had.
     pub(super) async fn take_lock<R: Reach>(&mut self, reach: &mut R) -> Result<Result<(), End>, SinkError> {
         self.activity("taking the lock");
+        if !self.past.was_begun()
+            && let Some(reason) =
+                self.context.stop.reason().filter(|_| !deliberate::is_on(Defect::StopIgnored))
+        {
+            let reason = format!("stopped before it was touched: {reason}");
+            return Ok(Err(End { unfinished: true, ..self.without_lock(HostState::Skipped, reason, None) }));
+        }
         let mut tries = 0;
         let answer = loop {
             match reach.lock(&self.context.lock).await {
@@ -420,13 +423,19 @@ impl Work<'_> {
     }
 
     /// As `regain`, and makes sure that it is the machine that was planned.
-    pub(super) async fn regain_same<R: Reach>(&self, reach: &mut R, lost: Unreached) -> Result<(), Unreached> {
+    pub(super) async fn regain_same<R: Reach>(
+        &self,
+        reach: &mut R,
+        lost: Unreached,
+    ) -> Result<(), Unreached> {
         let mut lost = lost;
         let mut tries = 0;
         loop {
             self.regain(reach, lost).await?;
             match reach.look(&Questions::default()).await {
-                Ok(facts) => return self.other_machine(&facts).map_or(Ok(()), |reason| Err(final_word(reason))),
+                Ok(facts) => {
+                    return self.other_machine(&facts).map_or(Ok(()), |reason| Err(final_word(reason)));
+                }
                 Err(error) if tries < MOST_TRIES => lost = error,
                 Err(error) => return Err(error),
             }
@@ -440,7 +449,11 @@ impl Work<'_> {
     }
 
     /// Looks at the host, again on a new connection where that breaks off.
-    pub(super) async fn look<R: Reach>(&self, reach: &mut R, questions: &Questions) -> Result<Facts, Unreached> {
+    pub(super) async fn look<R: Reach>(
+        &self,
+        reach: &mut R,
+        questions: &Questions,
+    ) -> Result<Facts, Unreached> {
         let mut tries = 0;
         loop {
             match reach.look(questions).await {

@@ -1,10 +1,10 @@
 //! `apply` and `run`: the verbs that change hosts.
 
 use super::args::{ApplyArguments, ChangingArguments, RunArguments, RunningArguments};
+use super::ask::ask;
 use super::error::CliError;
 use super::fleet::access;
 use super::output::{print_bytes, write_report};
-use super::ask::ask;
 use super::person::Terminal;
 use super::plan::{make, shown};
 use super::resume;
@@ -47,7 +47,9 @@ pub fn ask_before_local(plan: &Plan) -> Result<(), CliError> {
         host.connection.kind == PlannedConnection::LOCAL && host.steps.iter().any(|step| !step.already_so)
     };
     match plan.hosts.iter().find(local) {
-        Some(host) => ask(&format!("The plan changes this machine itself (`{}`). Go on?", host.name), UNCONFIRMED),
+        Some(host) => {
+            ask(&format!("The plan changes this machine itself (`{}`). Go on?", host.name), UNCONFIRMED)
+        }
         None => Ok(()),
     }
 }
@@ -72,12 +74,12 @@ pub fn plan_and_apply(arguments: &RunArguments) -> Result<ExitCode, CliError> {
     if made.exit == ExitCode::Interrupted || work == 0 {
         write_report(&made.report, &connect.run.output)?;
         if work == 0 {
-            eprintln!("there is nothing to remove by this plan");
+            tell!("there is nothing to remove by this plan");
         }
         return Ok(made.exit);
     }
     if arguments.yes {
-        eprintln!("{}", shown(&made.plan, &digest));
+        tell!("{}", shown(&made.plan, &digest));
     } else {
         print_bytes(shown(&made.plan, &digest).as_bytes())?;
         ask(&format!("Change {work} host(s) as shown?"), UNCONFIRMED)?;
@@ -88,8 +90,7 @@ pub fn plan_and_apply(arguments: &RunArguments) -> Result<ExitCode, CliError> {
     let missing: BTreeMap<_, _> =
         missing.map(|(name, reference)| (name.clone(), reference.clone())).collect();
     access.secrets.extend(secrets::resolve(&missing)?);
-    let work =
-        Work { plan: &made.plan, access: &access, run: &connect.run, changing: &arguments.changing };
+    let work = Work { plan: &made.plan, access: &access, run: &connect.run, changing: &arguments.changing };
     work.begin(&bytes, digest, &Approved::default())
 }
 
@@ -171,11 +172,7 @@ impl Work<'_> {
             stop: &stop,
             cancel: &cancel,
             redactor: &redactor,
-            lock: LockOrder {
-                run: log.run_id(),
-                owner: operator(),
-                break_lock: self.changing.break_lock,
-            },
+            lock: LockOrder { run: log.run_id(), owner: operator(), break_lock: self.changing.break_lock },
             limits: WorkLimits {
                 reconnect: Duration::from_secs(self.changing.reconnect_timeout),
                 reboot: Duration::from_secs(self.changing.reboot_timeout),
@@ -191,7 +188,11 @@ impl Work<'_> {
             (None, false) => ExitCode::Success,
         };
         let (report, exit) = log.finish_apply(gate, stopped, self.plan)?;
-        write_report(&report, &self.run.output)?;
+        match write_report(&report, &self.run.output) {
+            // A terminal that was closed takes no report; the journal has it.
+            Err(error) if exit == ExitCode::Interrupted => error.print(),
+            written => written?,
+        }
         Ok(exit)
     }
 }

@@ -15,7 +15,7 @@ use std::path::Path;
 /// Runs `approve`.
 pub fn run(arguments: &ApproveArguments) -> Result<ExitCode, CliError> {
     let (plan, bytes, digest) = plan::read(&arguments.plan)?;
-    eprintln!("{}", summary(&plan, &digest, &arguments.plan));
+    tell!("{}", summary(&plan, &digest, &arguments.plan));
     if !arguments.yes {
         ask("Approve this plan?", "not approved; nothing was signed")?;
     }
@@ -79,7 +79,7 @@ pub fn require(required: &ApprovalArguments, plan: &Path, bytes: &[u8]) -> Resul
         return Err(CliError::Refused(refusal(&approvals, needed, plan)));
     }
     for refused in &approvals.refused {
-        eprintln!("note: {} does not count: {}", shown(&refused.file), escape_line(&refused.reason));
+        tell!("note: {} does not count: {}", shown(&refused.file), escape_line(&refused.reason));
     }
     Ok(approvals.valid)
 }

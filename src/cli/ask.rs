@@ -12,7 +12,7 @@ pub fn ask(question: &str, otherwise: &str) -> Result<(), CliError> {
             "{question} There is no terminal to ask on: give `--yes` if that is what is wanted"
         )));
     }
-    eprint!("{question} [yes/no] ");
+    tell_part!("{question} [yes/no] ");
     std::io::stderr().flush().map_err(CliError::Output)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(CliError::System)?;

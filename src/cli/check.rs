@@ -69,7 +69,7 @@ pub fn check(arguments: &ConnectArguments) -> Result<ExitCode, CliError> {
     };
     let parallel = usize::from(arguments.run.parallel);
     if !arguments.run.output.quiet {
-        eprintln!("connecting to {} host(s)", hosts.len());
+        tell!("connecting to {} host(s)", hosts.len());
     }
     let answers = pool::for_each(parallel, &hosts, &cancel, work, on_panic);
     let missing = answers.iter().filter(|answer| answer.is_none()).count();

@@ -83,7 +83,11 @@ impl CliError {
             | Self::Local(_) => ExitCode::Usage,
             // Nothing was contacted: the run was not even begun, or is not there.
             Self::Journal(
-                JournalError::NoSuchRun { .. } | JournalError::Ambiguous { .. } | JournalError::NotARun(_),
+                JournalError::NoSuchRun { .. }
+                | JournalError::Ambiguous { .. }
+                | JournalError::NotARun(_)
+                | JournalError::Busy { .. }
+                | JournalError::Ended { .. },
             ) => ExitCode::Usage,
             Self::Runs(_) => ExitCode::Usage,
             Self::Refused(_) => ExitCode::Stopped,
@@ -115,7 +119,7 @@ impl CliError {
             ),
             other => format!("error: {}\n", crate::model::output::escape_block(&other.to_string())),
         };
-        eprint!("{text}");
+        tell_part!("{text}");
     }
 }
 

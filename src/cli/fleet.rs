@@ -30,7 +30,7 @@ impl Fleet {
     /// Reads the inventory and selects. Without an inventory: this machine, and says so.
     pub fn read(arguments: &ConnectArguments) -> Result<Self, CliError> {
         let inventory = if arguments.inventory.is_empty() {
-            eprintln!("note: no inventory was given, so this looks at the local machine only");
+            tell!("note: no inventory was given, so this looks at the local machine only");
             let mut inventory = inventory::local();
             inventory.hosts.iter_mut().for_each(|host| overrides(arguments).apply(host));
             inventory
@@ -212,7 +212,7 @@ pub fn access<'a>(
 fn read_known_hosts(files: &[PathBuf], accept_new: bool) -> Result<KnownHosts, CliError> {
     let known = KnownHosts::read(files).map_err(CliError::Local)?;
     for problem in known.problems() {
-        eprintln!("{}", problem.render(&Sources::default()));
+        tell!("{}", problem.render(&Sources::default()));
     }
     if !accept_new {
         return Ok(known);
@@ -245,6 +245,6 @@ fn overrides(arguments: &ConnectArguments) -> Overrides {
 /// Tells the warnings of a file that was read.
 pub fn print_warnings(diagnostics: &Diagnostics) {
     if !diagnostics.list.is_empty() {
-        eprintln!("{}", diagnostics.render());
+        tell!("{}", diagnostics.render());
     }
 }

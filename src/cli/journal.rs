@@ -21,7 +21,9 @@ pub fn verify(run: &str, runs: Option<&Path>) -> Result<ExitCode, CliError> {
         text.push('\n');
     }
     let dir = escape_line(&dir.display().to_string());
-    let is_whole = defects.iter().all(|defect| matches!(defect, Defect::BlobUnnamed { .. }));
+    // A run that was stopped is whole: there only is more to be done.
+    let is_whole =
+        defects.iter().all(|defect| matches!(defect, Defect::BlobUnnamed { .. } | Defect::Stopped { .. }));
     text.push_str(&match (is_whole, defects.len()) {
         (true, _) => format!("{dir}: chain, blobs and plan are whole\n"),
         (false, count) => format!("{dir}: {count} defect(s)\n"),

@@ -1,5 +1,21 @@
 //! The command line: one file a verb. No logic here that a library user would miss.
 
+/// Tells the person at the terminal something. A terminal that is gone is no reason to stop: what matters
+/// is in the journal.
+macro_rules! tell {
+    ($($text:tt)*) => {
+        tell_part!("{}\n", format_args!($($text)*))
+    };
+}
+
+/// As `tell`, without a line break.
+macro_rules! tell_part {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = write!(std::io::stderr().lock(), $($text)*);
+    }};
+}
+
 mod apply;
 mod approve;
 pub mod args;

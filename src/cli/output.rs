@@ -32,12 +32,16 @@ fn write(report: &Report, run: Option<&str>, options: &OutputArguments) -> Resul
     write_result(&text, options.output.as_deref())
 }
 
-/// How a command line names a run, where its id is not enough.
+/// How a command line names a run, where its id is not enough: its directory, as a word of a shell.
 fn name_of_run(id: &str, dir: &Path) -> Option<String> {
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let usual = std::env::var_os("UPROOT_RUNS").map_or_else(journal::default_runs_dir, PathBuf::from);
+    name_outside(&usual, id, dir)
+}
+
+fn name_outside(usual: &Path, id: &str, dir: &Path) -> Option<String> {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let dir = absolute(dir);
-    (absolute(&usual).join(id) != dir).then(|| shell_word(&dir.to_string_lossy()))
+    (absolute(&usual.join(id)) != dir).then(|| shell_word(&dir.to_string_lossy()))
 }
 
 /// Writes a result to a file (whole or not at all) or to standard output.
@@ -91,4 +95,20 @@ pub fn width(to_terminal: bool) -> usize {
     rustix::termios::tcgetwinsize(std::io::stdout())
         .map_or(80, |size| usize::from(size.ws_col))
         .clamp(40, 200)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_outside_of_the_usual_place_is_named_by_its_directory() {
+        let name = |dir: &str| name_outside(Path::new("/state/runs"), "0199", Path::new(dir));
+        assert_eq!(name("/state/runs/0199"), None);
+        assert_eq!(name("/state/runs/./0199"), None);
+        assert_eq!(name("/state/runs/copy").as_deref(), Some("/state/runs/copy"));
+        assert_eq!(name("/my runs/0199").as_deref(), Some("'/my runs/0199'"));
+        let here = std::env::current_dir().unwrap().join("runs/0199");
+        assert_eq!(name("runs/0199").as_deref(), Some(shell_word(&here.to_string_lossy()).as_str()));
+    }
 }

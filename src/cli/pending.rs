@@ -14,7 +14,8 @@ pub fn hosts(runs: Option<&Path>) -> BTreeMap<String, RebootPending> {
     // Without a directory of runs there is nothing to be told; a broken one is told when the run begins.
     let listed = journal::list(&runs_dir(runs)).unwrap_or_default();
     let left_one = |run: &RunSummary| {
-        run.verb == "apply" && run.summary.get(&HostState::RemovedRebootPending).is_some_and(|count| *count > 0)
+        run.verb == "apply"
+            && run.summary.get(&HostState::RemovedRebootPending).is_some_and(|count| *count > 0)
     };
     // The newest first: a later run of the same boot says the same.
     for summary in listed.into_iter().filter(left_one) {
@@ -24,10 +25,9 @@ pub fn hosts(runs: Option<&Path>) -> BTreeMap<String, RebootPending> {
                     pending.entry(host).or_insert(left);
                 }
             }
-            Err(error) => eprintln!(
-                "note: whether hosts of run {} still need a reboot cannot be told: {error}",
-                summary.id
-            ),
+            Err(error) => {
+                tell!("note: whether hosts of run {} still need a reboot cannot be told: {error}", summary.id)
+            }
         }
     }
     pending
@@ -68,7 +68,10 @@ mod tests {
     fn facts(host: &str, boot: &str) -> Record {
         let boot = BootIdentity { boot_id: Some(boot.into()), init_start: None };
         let identity = MachineIdentity { machine_id: Some(host.into()), ..Default::default() };
-        record(host, Event::Facts { phase: Phase::After, blob: String::new(), platform: None, identity, boot })
+        record(
+            host,
+            Event::Facts { phase: Phase::After, blob: String::new(), platform: None, identity, boot },
+        )
     }
 
     fn ended(host: &str, state: HostState) -> Record {

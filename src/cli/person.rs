@@ -24,13 +24,13 @@ impl Terminal {
     /// Asks; none where a stop was asked for instead of an answer, or the input is at its end.
     pub fn answer(&self, question: &str) -> Option<bool> {
         self.progress.suspend(|| {
-            eprint!("{question} [yes/no] ");
+            tell_part!("{question} [yes/no] ");
             let _ = std::io::stderr().flush();
         });
         // A blocking read could not be left when a signal comes.
         while !is_readable() {
             if self.stop.reason().is_some() {
-                eprintln!();
+                tell!("");
                 return None;
             }
         }

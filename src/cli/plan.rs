@@ -34,7 +34,7 @@ pub fn run(arguments: &PlanArguments) -> Result<ExitCode, CliError> {
     let made = make(&arguments.make)?;
     if made.exit == ExitCode::Interrupted {
         write_report(&made.report, output)?;
-        eprintln!("no plan was written: not every host was looked at");
+        tell!("no plan was written: not every host was looked at");
         return Ok(made.exit);
     }
     let digest = plan::write(&arguments.out, &made.plan, arguments.force)?;
@@ -42,10 +42,10 @@ pub fn run(arguments: &PlanArguments) -> Result<ExitCode, CliError> {
         Format::Json => write_report(&made.report, output)?,
         Format::Table => write_result(&shown(&made.plan, &digest), output.output.as_deref())?,
     }
-    eprintln!("plan written to {} (SHA-256 {digest})", arguments.out.display());
+    tell!("plan written to {} (SHA-256 {digest})", arguments.out.display());
     if made.plan.hosts.iter().any(|host| !host.steps.is_empty()) {
         let file = shell_word(&arguments.out.to_string_lossy());
-        eprintln!("next: review it, then `uproot apply {file}`");
+        tell!("next: review it, then `uproot apply {file}`");
     }
     let unread =
         made.plan.hosts.iter().any(|host| matches!(host.state, HostState::Unknown | HostState::Unreachable));

@@ -58,9 +58,8 @@ impl RunLog {
         output: &OutputArguments,
     ) -> Result<Self, CliError> {
         let log = Self::over(journal, hosts, output);
-        let ended = ended.iter().map(|(host, state)| {
-            (host.clone(), Ended { state: *state, unfinished: false })
-        });
+        let ended =
+            ended.iter().map(|(host, state)| (host.clone(), Ended { state: *state, unfinished: false }));
         log.ended.lock().unwrap_or_else(PoisonError::into_inner).extend(ended);
         log.record(None, resumed)?;
         Ok(log)
@@ -154,7 +153,8 @@ impl RunLog {
         let pending_is_ok = plan.reboot == RebootPolicy::PendingIsOk;
         let end = |host: &String| ended.get(host).map_or(HostState::Skipped, |ended| ended.state);
         let exit = ExitCode::of_states_under(self.hosts.iter().map(end), pending_is_ok).worst(gate);
-        let work = plan.hosts.iter().filter(|host| !host.steps.is_empty()).filter_map(|host| ended.get(&host.name));
+        let work =
+            plan.hosts.iter().filter(|host| !host.steps.is_empty()).filter_map(|host| ended.get(&host.name));
         let left = work.filter(|ended| ended.unfinished || is_retried(ended.state)).count();
         let last = match stopped {
             Some(reason) => Event::RunStopped { reason, exit },
@@ -179,7 +179,7 @@ impl RunLog {
         }
         let report = Report::from_records(&journal::read(&dir)?.records)?;
         if !self.quiet {
-            eprintln!("the run is kept in {}", dir.display());
+            tell!("the run is kept in {}", dir.display());
         }
         Ok((report, exit))
     }

@@ -32,9 +32,7 @@ impl Watch {
                 stop.request(&format!("interrupted by {name}"));
                 match &gentle {
                     Some(progress) if !again => progress.suspend(|| {
-                        eprintln!(
-                            "{name}: no new hosts; current steps are finished (once more: stop at once)"
-                        );
+                        tell!("{name}: no new hosts; current steps are finished (once more: stop at once)");
                     }),
                     _ => cancel.cancel(),
                 }

@@ -65,6 +65,14 @@ pub enum Defect {
         /// The line.
         line: usize,
     },
+    /// Something other than a resumption follows the record that the run was stopped.
+    #[error("journal.jsonl:{line}: `{event}` follows the record that the run was stopped")]
+    AfterStop {
+        /// The line.
+        line: usize,
+        /// The event.
+        event: &'static str,
+    },
     /// The first record does not start a run, or a later one does.
     #[error("journal.jsonl:{line}: a run starts with its first record, and only there")]
     Start {
@@ -290,6 +298,7 @@ impl Defect {
             | Self::NoHash { line }
             | Self::BadHash { line, .. }
             | Self::Sequence { line, .. }
+            | Self::AfterStop { line, .. }
             | Self::AfterEnd { line }
             | Self::Start { line }
             | Self::HostName { line, .. }
@@ -334,6 +343,7 @@ impl Defect {
             | Self::NoHash { .. }
             | Self::BadHash { .. }
             | Self::Sequence { .. }
+            | Self::AfterStop { .. }
             | Self::AfterEnd { .. } => {
                 "the file was changed after it was written: restore it from a copy, or run `uproot verify` on the hosts"
             }

@@ -1,4 +1,8 @@
 //! The grammar of events, as `model::event` states it, checked record by record.
+//!
+//! A resumption begins a new part of the run: a host may be started again in it (if its work was not
+//! finished, or is to be retried), a step of which nothing certain is known may get an outcome, and a wave
+//! may go on.
 
 use super::defect::Defect;
 use crate::model::event::StepResult;
@@ -10,25 +14,45 @@ use std::collections::BTreeMap;
 pub(super) struct Grammar {
     started: bool,
     stopped: bool,
+    /// How often the run was resumed.
+    part: usize,
+    /// Whether what failed may be tried again.
+    retries: bool,
     hosts: BTreeMap<String, Host>,
-    waves: BTreeMap<String, WaveStage>,
+    waves: BTreeMap<String, (WaveStage, usize)>,
 }
 
 #[derive(Debug, Default)]
 struct Host {
-    started: bool,
-    ended: Option<(usize, HostState)>,
+    /// In which part of the run it was started last.
+    started: Option<usize>,
+    ended: Option<End>,
     steps: BTreeMap<String, Step>,
 }
 
-#[derive(Debug)]
-enum Step {
-    /// Begun in this line.
-    UnderWay(usize),
-    Over,
+#[derive(Debug, Clone, Copy)]
+struct End {
+    line: usize,
+    state: HostState,
+    unfinished: bool,
 }
 
-#[derive(Debug, PartialEq)]
+/// A step: its attempts, and how the last one stands.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    attempts: u32,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// Begun in this line.
+    UnderWay(usize),
+    /// It has this outcome, from this part of the run.
+    Over(StepResult, usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum WaveStage {
     Started,
     Ended,
@@ -44,7 +68,13 @@ impl Grammar {
         match &record.event {
             Event::RunStopped { .. } => self.stopped = true,
             Event::Repaired { .. } => {}
-            _ => self.stopped = false,
+            Event::RunResumed { retry_failed, .. } => {
+                self.stopped = false;
+                self.part += 1;
+                self.retries |= *retry_failed;
+            }
+            event if self.stopped => defects.push(Defect::AfterStop { line, event: word(event) }),
+            _ => {}
         }
         match (&record.event, &record.host) {
             (Event::Decision { .. }, None) => {}
@@ -68,9 +98,9 @@ impl Grammar {
             if finished && host.ended.is_none() {
                 defects.push(Defect::NoHostEnd { host: name.clone() });
             }
-            if finished || host.ended.is_some() {
-                for (step, stage) in host.steps {
-                    if let Step::UnderWay(line) = stage {
+            if finished || host.ended.is_some_and(|end| !end.unfinished) {
+                for (step, Step { stage, .. }) in host.steps {
+                    if let Stage::UnderWay(line) = stage {
                         defects.push(Defect::NoOutcome { line, host: name.clone(), step });
                     }
                 }
@@ -86,22 +116,22 @@ impl Grammar {
                 }
             }
             Event::WaveStarted { wave, .. } => {
-                let known = self.waves.insert(wave.clone(), WaveStage::Started);
-                if known.is_some() {
+                let known = self.waves.insert(wave.clone(), (WaveStage::Started, self.part));
+                if known.is_some_and(|(_, part)| part == self.part) {
                     defects.push(Defect::Wave { line, wave: wave.clone(), what: "started twice" });
                 }
             }
             Event::WaveEnded { wave, .. } => {
-                let what = match self.waves.insert(wave.clone(), WaveStage::Ended) {
-                    Some(WaveStage::Started) => return,
-                    Some(WaveStage::Ended) => "ended twice",
+                let what = match self.waves.insert(wave.clone(), (WaveStage::Ended, self.part)) {
+                    Some((WaveStage::Started, _)) => return,
+                    Some((WaveStage::Ended, _)) => "ended twice",
                     None => "ended, but was not started",
                 };
                 defects.push(Defect::Wave { line, wave: wave.clone(), what });
             }
             Event::RunEnded { summary, .. } => {
                 let mut counted: BTreeMap<HostState, usize> = BTreeMap::new();
-                for (_, state) in self.hosts.values().filter_map(|host| host.ended) {
+                for End { state, .. } in self.hosts.values().filter_map(|host| host.ended) {
                     *counted.entry(state).or_default() += 1;
                 }
                 let mut stated = summary.clone();
@@ -116,48 +146,91 @@ impl Grammar {
     }
 
     fn host_event(&mut self, line: usize, name: &str, event: &Event, defects: &mut Vec<Defect>) {
+        let (part, retries) = (self.part, self.retries);
         let Some(host) = self.hosts.get_mut(name) else {
             defects.push(Defect::UnknownHost { line, host: name.to_owned() });
             return;
         };
         let owned = || name.to_owned();
-        if let Some((ended, _)) = host.ended {
+        if matches!(event, Event::HostStarted { .. }) && host.may_start_again(part, retries) {
+            (host.started, host.ended) = (Some(part), None);
+            return;
+        }
+        if let Some(End { line: ended, .. }) = host.ended {
             defects.push(Defect::AfterHostEnd { line, host: owned(), event: word(event), ended });
-        } else if !host.started && !matches!(event, Event::HostStarted { .. } | Event::HostEnded { .. }) {
+        } else if host.started.is_none()
+            && !matches!(event, Event::HostStarted { .. } | Event::HostEnded { .. })
+        {
             defects.push(Defect::BeforeStart { line, host: owned(), event: word(event) });
         }
         match event {
-            Event::HostStarted { .. } if std::mem::replace(&mut host.started, true) => {
+            Event::HostStarted { .. } if host.started.replace(part).is_some() => {
                 defects.push(Defect::StartedTwice { line, host: owned() });
             }
-            Event::HostEnded { state, .. } => {
-                host.ended.get_or_insert((line, *state));
+            Event::HostEnded { state, unfinished, .. } => {
+                host.ended.get_or_insert(End { line, state: *state, unfinished: *unfinished });
             }
-            Event::StepIntent { step, .. } => {
-                let known = host.steps.insert(step.clone(), Step::UnderWay(line));
-                if known.is_some() {
+            Event::StepIntent { step, attempt, .. } => {
+                let known = host.steps.get(step).copied();
+                if !may_begin(known, *attempt, part, retries) {
                     defects.push(Defect::IntentTwice { line, host: owned(), step: step.clone() });
                 }
+                let begun = Step { attempts: *attempt, stage: Stage::UnderWay(line) };
+                host.steps.insert(step.clone(), begun);
             }
             Event::StepOutcome { step, result, status, .. } => {
-                let (host_name, step_name) = (owned(), step.clone());
-                match host.steps.insert(step.clone(), Step::Over) {
-                    Some(Step::UnderWay(_)) => {}
-                    Some(Step::Over) => {
-                        defects.push(Defect::OutcomeTwice { line, host: host_name, step: step_name });
+                let known = host.steps.get(step).copied();
+                let attempts = known.map_or(0, |known| known.attempts);
+                host.steps.insert(step.clone(), Step { attempts, stage: Stage::Over(*result, part) });
+                match known.map(|known| known.stage) {
+                    Some(Stage::UnderWay(_)) => {}
+                    Some(Stage::Over(before, told)) if told < part && may_change(before) => {}
+                    Some(Stage::Over(..)) => {
+                        defects.push(Defect::OutcomeTwice { line, host: owned(), step: step.clone() });
                     }
-                    None if needs_intent(*result, *status) => defects.push(Defect::NoIntent {
-                        line,
-                        host: host_name,
-                        step: step_name,
-                        result: *result,
-                    }),
+                    None if needs_intent(*result, *status) => {
+                        let (host, step) = (owned(), step.clone());
+                        defects.push(Defect::NoIntent { line, host, step, result: *result });
+                    }
                     None => {}
                 }
             }
             _ => {}
         }
     }
+}
+
+impl Host {
+    /// Whether a resumption may take it up: it was in hand when the controller died, its work was cut
+    /// short, or it is to be retried.
+    fn may_start_again(&self, part: usize, retries: bool) -> bool {
+        let earlier = self.started.is_none_or(|started| started < part);
+        let open = match self.ended {
+            None => self.started.is_some(),
+            Some(end) => end.unfinished || retries,
+        };
+        part > 0 && earlier && open
+    }
+}
+
+/// Whether an intent may follow what is known of the step: the first attempt where nothing was begun,
+/// the next one where a person asked to retry what did not end well.
+fn may_begin(known: Option<Step>, attempt: u32, part: usize, retries: bool) -> bool {
+    match known {
+        None => attempt == 1,
+        Some(Step { stage: Stage::UnderWay(_), .. }) => false,
+        Some(Step { attempts: 0, stage: Stage::Over(before, told) }) => {
+            attempt == 1 && told < part && may_change(before)
+        }
+        Some(Step { attempts, stage: Stage::Over(before, _) }) => {
+            retries && attempt == attempts + 1 && may_change(before)
+        }
+    }
+}
+
+/// Whether a later part of the run may know better, or do better, than this outcome.
+fn may_change(result: StepResult) -> bool {
+    !matches!(result, StepResult::Done | StepResult::AlreadySo)
 }
 
 /// Whether an outcome says that something was run on the host. Steps that only look or only

@@ -17,6 +17,18 @@ impl BoundedOutput {
         Self { limit, ..Self::default() }
     }
 
+    /// Output that was bounded elsewhere: its first and its last bytes, of `total`.
+    #[must_use]
+    pub fn of_ends(head: &[u8], tail: &[u8], total: u64) -> Self {
+        let kept = head.len() + tail.len();
+        Self {
+            head: head.to_vec(),
+            tail: tail.iter().copied().collect(),
+            limit: kept,
+            total: total.max(kept as u64),
+        }
+    }
+
     fn head_limit(&self) -> usize {
         self.limit - self.limit / 4
     }
@@ -145,6 +157,13 @@ mod tests {
         assert_eq!(out.total(), 16);
         assert!(out.is_truncated());
         assert_eq!(out.text(), "abcdef\n[uproot: 8 bytes left out]\nop");
+    }
+
+    #[test]
+    fn output_bounded_elsewhere_says_what_is_missing() {
+        assert_eq!(BoundedOutput::of_ends(b"abc", b"xyz", 10).text(), "abc\n[uproot: 4 bytes left out]\nxyz");
+        assert_eq!(BoundedOutput::of_ends(b"abc", b"", 3).text(), "abc");
+        assert_eq!(BoundedOutput::of_ends(b"abc", b"d", 0).total(), 4);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! no record: what cannot be shown in time is counted and left out, and failures to draw are ignored.
 
 mod bars;
+mod screen;
 mod sinks;
 mod state;
 
@@ -13,6 +14,7 @@ pub use sinks::{Sinks, Tee};
 use crate::model::{Event, Record};
 use bars::Bars;
 use indicatif::{MultiProgress, ProgressDrawTarget};
+use screen::Screen;
 use state::{Seen, State};
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -69,7 +71,7 @@ impl Progress {
     /// the outcomes of steps, 2 also what each host does. `color`: as `NO_COLOR` and the terminal allow.
     #[must_use]
     pub fn new(mode: Mode, verbosity: u8, color: bool, hosts: usize) -> Self {
-        let target = ProgressDrawTarget::stderr_with_hz(DRAW_HZ);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(Screen::default()), DRAW_HZ);
         Self::on(mode, verbosity, color, hosts, target, Box::new(std::io::stderr()))
     }
 

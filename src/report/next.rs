@@ -1,8 +1,9 @@
 //! What a person does next: how a run goes on that is not over, and what each host that did not end well
 //! needs first.
 
-use super::{HostReport, Report};
+use super::{HostReport, Report, StepReport};
 use crate::model::HostState;
+use crate::model::event::StepResult;
 use crate::model::output::shell_quote;
 use std::collections::BTreeMap;
 
@@ -16,30 +17,35 @@ pub(super) fn resume_command(report: &Report, run: &str) -> Option<String> {
     }
     let option = match report.stopped.as_deref().and_then(missing_approval) {
         _ if report.spent.is_some() => " --continue-after-failures".to_owned(),
-        Some(wave) => format!(" --approve-wave {}", shell_quote(&wave)),
+        Some(wave) => format!(" --approve-wave {}", shell_quote(wave)),
         None if is_left_to_retry_only(report) => " --retry-failed".to_owned(),
         None => String::new(),
     };
     Some(format!("uproot apply --resume {run}{option}"))
 }
 
-/// The wave whose approval a stop misses, by its reason: "wave `rest` needs approval".
-fn missing_approval(reason: &str) -> Option<String> {
-    // What stands between backquotes is a name, whatever it says.
-    let pieces: Vec<&str> = reason.split('`').collect();
-    let is_about_it = pieces.iter().step_by(2).any(|text| text.contains("approv"));
-    let wave = pieces.chunks(2).find_map(|pair| match pair {
-        [before, name] if before.ends_with("wave ") => Some((*name).to_owned()),
-        _ => None,
-    });
-    wave.filter(|_| is_about_it)
+/// The wave whose approval a stop misses, by the wave machine's own words.
+fn missing_approval(reason: &str) -> Option<&str> {
+    let named = reason.strip_prefix("wave `")?;
+    ["` needs approval", "` was not approved"].iter().find_map(|end| named.strip_suffix(end))
 }
 
 /// Whether every host has an end, so that only a retry has work to do.
 fn is_left_to_retry_only(report: &Report) -> bool {
     report.stopped.is_some()
-        && report.hosts.iter().all(|host| host.ended.is_some() && !host.unfinished)
+        && report.hosts.iter().all(|host| host.ended.is_some() && (!host.unfinished || is_stuck(host)))
         && report.hosts.iter().any(needs_retry)
+}
+
+/// Whether a resumption has asked the host already how its step ended, and it could not tell.
+fn is_stuck(host: &HostReport) -> bool {
+    let asked_in_vain = |step: &StepReport| {
+        let again = step.earlier.last().is_some_and(|earlier| {
+            earlier.result == StepResult::Interrupted && earlier.attempt == step.attempts
+        });
+        again && step.result == StepResult::Interrupted && step.millis.is_some()
+    };
+    host.unfinished && host.state == HostState::Interrupted && host.steps.iter().any(asked_in_vain)
 }
 
 /// Whether a resumption takes the host up again only by `--retry-failed`.
@@ -48,7 +54,7 @@ fn needs_retry(host: &HostReport) -> bool {
         matches!(host.state, HostState::RemovedRebootPending | HostState::Removed | HostState::Clean);
     // Another name of a machine is never worked on.
     let is_another_name = host.state == HostState::Skipped && host.started.is_none();
-    !(host.unfinished || ended_well || is_another_name)
+    is_stuck(host) || !(host.unfinished || ended_well || is_another_name)
 }
 
 /// For each way in which hosts of an apply did not end well: which hosts, and what to do about them.
@@ -82,13 +88,16 @@ impl Way {
     fn of(host: &HostReport, report: &Report) -> Option<Self> {
         let begun = host.started.is_some();
         match host.state {
+            _ if is_stuck(host) => Some(Self::Look),
+            // Begun or not: what was planned is not what is there.
+            HostState::Drifted => Some(Self::PlanAnew),
             _ if host.unfinished && report.resumable => Some(Self::Resume),
             HostState::Failed => Some(Self::Mend),
             HostState::Interrupted => Some(Self::Look),
             HostState::Blocked => Some(Self::Act),
             HostState::Skipped if begun => Some(Self::Act),
             HostState::Unknown | HostState::Unreachable => Some(Self::Reach),
-            HostState::Drifted | HostState::Present | HostState::Residue => Some(Self::PlanAnew),
+            HostState::Present | HostState::Residue => Some(Self::PlanAnew),
             HostState::RemovedRebootPending if !report.pending_is_ok() => Some(Self::Reboot),
             HostState::RemovedRebootPending | HostState::Skipped | HostState::Removed | HostState::Clean => {
                 None
@@ -130,12 +139,10 @@ mod tests {
 
     #[test]
     fn the_wave_that_misses_its_approval_is_read_from_the_reason() {
-        let of = |reason| missing_approval(reason);
-        assert_eq!(of("wave `rest` needs approval").as_deref(), Some("rest"));
-        assert_eq!(of("the plan `x` says that wave `rest` needs approval").as_deref(), Some("rest"));
-        assert_eq!(of("wave `the rest` was not approved").as_deref(), Some("the rest"));
-        assert_eq!(of("2 hosts of wave `approved` failed, 1 may"), None);
-        assert_eq!(of("the window of wave `approval` is closed"), None);
-        assert_eq!(of("interrupted by SIGINT"), None);
+        assert_eq!(missing_approval("wave `rest` needs approval"), Some("rest"));
+        assert_eq!(missing_approval("wave `the `last` one` was not approved"), Some("the `last` one"));
+        assert_eq!(missing_approval("2 hosts of wave `approved` failed, 1 may"), None);
+        assert_eq!(missing_approval("the window of wave `approval` is closed"), None);
+        assert_eq!(missing_approval("interrupted by SIGINT"), None);
     }
 }

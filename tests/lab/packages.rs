@@ -1,7 +1,7 @@
 //! Real packages, built on the spot by dpkg-deb and rpmbuild: named and laid out like the vendor's,
 //! with maintainer scripts, a unit file and a daemon that really runs. None of it is the vendor's.
 
-use super::host::Manager;
+use super::builder::Manager;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -127,7 +127,9 @@ impl VendorPackage {
     fn before_removal(&self) -> String {
         let name = &self.name;
         let mut script = format!(
-            "if [ -e /var/lib/lab/hang-{name} ]; then sleep 100000; fi\n\
+            "/usr/lib/lab/log removing {name} \"$*\"\n\
+             if [ -e /var/lib/lab/slow-{name} ]; then sleep \"$(cat /var/lib/lab/slow-{name})\"; fi\n\
+             if [ -e /var/lib/lab/hang-{name} ]; then sleep 100000; fi\n\
              if [ -e /var/lib/lab/fail-{name} ]; then\n  \
              echo '{name}: the product refuses to be removed' >&2\n  exit 1\nfi\n"
         );

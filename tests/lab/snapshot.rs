@@ -20,6 +20,7 @@ pub const VOLATILE: &[(&str, &str)] = &[
     ("/var/lib/rpm/.rpm.lock", "rpm's lock, which its queries take too"),
     ("/var/lib/rpm/rpmdb.sqlite-shm", "rpm's database index, made by its queries"),
     ("/var/lib/rpm/rpmdb.sqlite-wal", "rpm's database journal, made by its queries"),
+    ("/var/lib/lab/log", "what the lab's own tools record"),
 ];
 
 /// Kernel interfaces and terminals: not files of the host.

@@ -95,6 +95,10 @@ wanted_type() { [ -z "$types" ] || case " $types " in *" ${1##*.} "*) ;; *) retu
 
 status=0
 case $verb in
+  stop | disable) /usr/lib/lab/log systemctl "$verb$units" ;;
+  reboot) exec /usr/sbin/shutdown -r now ;;
+esac
+case $verb in
   start | restart | stop | enable | disable | is-active | is-enabled | status | kill)
     [ -n "$units" ] || unsupported
     ;;

@@ -4,6 +4,7 @@ use crate::script::{Script, absent, present};
 use crate::{options, table};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use unicode_width::UnicodeWidthStr;
 use uproot::model::event::{Phase, StepResult};
 use uproot::model::{Event, ExitCode, HostState};
 use uproot::report::{HostReport, Report, TableOptions, json};
@@ -254,6 +255,54 @@ fn the_table_ends_with_the_command_that_goes_on() {
 }
 
 #[test]
+fn a_host_that_cannot_tell_how_its_step_ended_needs_a_person() {
+    let mut script = Script::default();
+    script.start(&["a"]).begin("a").lock("a", None, false).intent("a", "kesl/1");
+    script.outcome("a", "kesl/1", StepResult::Interrupted, "").cut_short("a", "lost");
+    script.stop("every host was worked on, and 1 host did not end well", ExitCode::CannotVouch);
+    let plain = format!("resume with: uproot apply --resume {RUN}");
+    assert_eq!(last_command(&script), plain, "it is to be asked first");
+    script.resume(&[]).begin("a").lock("a", None, false);
+    script.outcome("a", "kesl/1", StepResult::Interrupted, "").cut_short("a", "cut off");
+    script.stop("every host was worked on, and 1 host did not end well", ExitCode::CannotVouch);
+    assert_eq!(last_command(&script), format!("{plain} --retry-failed"));
+    let text = table(&script.report(), &options(200));
+    assert!(
+        text.contains("\nnext: a interrupted: how a step ended cannot be told: look at the host"),
+        "{text}"
+    );
+}
+
+#[test]
+fn each_way_to_end_badly_has_its_advice() {
+    let advice = |state: HostState, unfinished: bool| {
+        let mut script = Script::default();
+        script.start(&["a"]).begin("a");
+        let ended = Event::HostEnded { state, reason: String::new(), remedy: None, unfinished };
+        script.add(Some("a"), ended).stop("asked", ExitCode::Interrupted);
+        let text = table(&script.report(), &options(200));
+        let next = text.lines().find_map(|line| line.strip_prefix(&format!("next: a {state}: ")));
+        next.map(str::to_owned)
+    };
+    use HostState::{Blocked, Clean, Drifted, Failed, Interrupted, Present, Removed, Residue, Skipped};
+    for state in [Failed, Blocked, Skipped, HostState::Unknown, HostState::Unreachable] {
+        assert!(advice(state, false).unwrap().ends_with("then resume with `--retry-failed`"), "{state}");
+    }
+    for state in [Drifted, Present, Residue] {
+        assert!(advice(state, false).unwrap().ends_with("make a new plan"), "{state}");
+    }
+    assert_eq!(advice(Drifted, true), advice(Drifted, false), "it is another machine all the same");
+    for state in [Failed, Interrupted, Skipped] {
+        assert!(
+            advice(state, true).unwrap().starts_with("the resumption goes on where it was left"),
+            "{state}"
+        );
+    }
+    assert!(advice(HostState::RemovedRebootPending, false).unwrap().contains("`uproot verify`"));
+    assert_eq!((advice(Removed, false), advice(Clean, false)), (None, None));
+}
+
+#[test]
 fn only_an_apply_can_be_resumed() {
     let mut script = Script::default();
     script.start(&["a"]).begin("a");
@@ -369,5 +418,32 @@ proptest! {
         prop_assert_eq!(report.stopped.is_some(), is_stopped);
         prop_assert_ne!(report.exit_code(), ExitCode::Success);
         prop_assert!(table(&report, &options(80)).contains("\nresume with: uproot apply --resume "));
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_table_of_a_stopped_run_fits_whatever_stands_in_the_journal(
+        said in any::<String>(),
+        wave in "\\PC{1,20}",
+        width in 40usize..130,
+        verbose in any::<bool>(),
+    ) {
+        let mut script = Script::default();
+        script.start(&["a", "b"]).wave(&wave, 2, 0).begin("a").lock("a", Some(&said), true);
+        script.intent("a", "kesl/1").outcome("a", "kesl/1", StepResult::Interrupted, &said);
+        script.release("a", Some(&said)).cut_short("a", &said).wave_end(&wave, 0, Some(&said));
+        script.stop(&said, ExitCode::Interrupted).resume(&[&wave]).begin("a").end("a", HostState::Failed, &said, None);
+        script.stop(&said, ExitCode::Stopped);
+        let text = table(&script.report(), &TableOptions { verbose, ..options(width) });
+        for line in text.lines() {
+            let columns: usize = line.chars().map(|c| c.to_string().width()).sum();
+            // The run's id is one word of the command at the end.
+            prop_assert!(columns <= width.max(41), "{columns} > {width}: {line:?}");
+            prop_assert!(line.chars().all(|c| !c.is_control()), "{line:?}");
+        }
+        let document: serde_json::Value = serde_json::from_str(&json(&script.report())).unwrap();
+        prop_assert_eq!(document["stopped"].as_str(), Some(said.as_str()));
+        prop_assert_eq!(document["resumptions"][0]["stopped"].as_str(), Some(said.as_str()));
     }
 }

@@ -197,7 +197,10 @@ fn a_host_started_again_has_no_end() {
 fn approvals_of_every_kind_are_remembered() {
     let mut journal = Journal::default();
     journal.resumed(&["b"], false, false);
-    assert_eq!(journal.past(&plan(HOSTS)).waves.iter().map(|w| w.approved).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(
+        journal.past(&plan(HOSTS)).waves.iter().map(|w| w.approved).collect::<Vec<_>>(),
+        [false, true]
+    );
     let mut journal = Journal::default();
     journal.add(None, Event::WaveApproved { wave: "a".into(), operator: "o".into() });
     assert!(journal.past(&plan(HOSTS)).waves[0].approved);

@@ -92,7 +92,7 @@ pub(super) fn cannot_check(key: &KeyData) -> Option<String> {
     match key {
         KeyData::Rsa(rsa) => {
             let bits = rsa.n.as_positive_bytes().unwrap_or_default().len() * 8;
-            (bits > LARGEST_RSA || bits < 2048).then(|| {
+            (!(2048..=LARGEST_RSA).contains(&bits)).then(|| {
                 format!("RSA keys of 2048 to {LARGEST_RSA} bits can be checked, and it has {bits}; use an ed25519 key")
             })
         }

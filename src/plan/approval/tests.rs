@@ -367,7 +367,7 @@ fn the_armor_may_be_laid_out_otherwise() {
 }
 
 #[test]
-fn no_altered_bit_of_a_signature_passes() {
+fn no_altered_byte_of_a_signature_passes() {
     use base64::Engine as _;
     let engine = base64::engine::general_purpose::STANDARD;
     let text = armored(1, NAMESPACE, PLAN);
@@ -379,15 +379,16 @@ fn no_altered_bit_of_a_signature_passes() {
         PlanSignature::parse(armor.as_bytes())
     };
     assert_eq!(parse(&bytes).unwrap().verify(PLAN), Ok(()));
-    let allowed = signers(&format!("alice {}", public(1)));
-    for bit in 0..bytes.len() * 8 {
+    let (allowed, now) = (signers(&format!("alice {}", public(1))), at(NOW));
+    // Which bit of it changes from byte to byte; all would take long.
+    for at in 0..bytes.len() {
         let mut altered = bytes.clone();
-        altered[bit / 8] ^= 1 << (bit % 8);
+        altered[at] ^= 1 << (at * 3 % 8);
         let counts = parse(&altered).is_ok_and(|signature| {
             signature.verify(PLAN).is_ok()
-                && matches!(allowed.standing(&signature, at(NOW)), Standing::Allowed(_))
+                && matches!(allowed.standing(&signature, now), Standing::Allowed(_))
         });
-        assert!(!counts, "bit {bit}");
+        assert!(!counts, "byte {at}");
     }
     for length in 0..bytes.len() {
         assert!(parse(&bytes[..length]).is_err(), "{length} bytes");

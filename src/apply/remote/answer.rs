@@ -1,0 +1,196 @@
+//! Reading what the host's scripts answer: one line that begins with `= `, after any number of signs of
+//! life, and after it the step's output.
+
+use crate::apply::reach::{Holder, LockAnswer, StepAnswer};
+use crate::model::BoundedOutput;
+use crate::model::output::escape_line;
+
+/// Before the answer, a line as a sign of life.
+const BEAT: &str = "~\n";
+/// The longest reason that is believed, in characters.
+const LONGEST: usize = 400;
+
+/// Reads the answer of `lock_script`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_lock(stdout: &[u8]) -> Result<LockAnswer, String> {
+    let line = only_line(stdout)?;
+    let mut words = Words(line);
+    match words.next()? {
+        "taken" => {
+            let known = words.one_of("new", "known")?;
+            let broken = words.one_of("whole", "broken")?;
+            let from = words.said();
+            Ok(LockAnswer::Taken { from: (!from.is_empty()).then_some(from), broken, known })
+        }
+        "held" => Ok(LockAnswer::Held(words.holder()?)),
+        "refused" => Ok(LockAnswer::Refused(words.said())),
+        _ => Err(strange(line)),
+    }
+}
+
+/// Reads the answer of `renew_script`: who has the lock, if it is not this run any more.
+///
+/// # Errors
+/// What is wrong with it, or why the lock could not be renewed.
+pub fn read_renewal(stdout: &[u8]) -> Result<Option<Holder>, String> {
+    let line = only_line(stdout)?;
+    let mut words = Words(line);
+    match words.next()? {
+        "renewed" => Ok(None),
+        "lost" => Ok(Some(words.holder()?)),
+        "refused" => Err(words.said()),
+        _ => Err(strange(line)),
+    }
+}
+
+/// Reads the answer of `release_script`: what is left and why, if anything is.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_release(stdout: &[u8]) -> Result<Option<String>, String> {
+    let line = only_line(stdout)?;
+    let mut words = Words(line);
+    match words.next()? {
+        "released" => Ok(None),
+        "left" => Ok(Some(words.said())),
+        _ => Err(strange(line)),
+    }
+}
+
+/// Reads the answer of `begin_script` and `lookup_script`, whose standard error is the step's.
+///
+/// # Errors
+/// What is wrong with it, or why nothing can be said: the step may or may not have been begun.
+pub fn read_step(stdout: &[u8], stderr: &[u8]) -> Result<StepAnswer, String> {
+    let (line, body) = split(stdout)?;
+    let mut words = Words(line);
+    let kind = words.next()?;
+    let answer = match kind {
+        "ended" => {
+            let status = words.number()?;
+            let status =
+                i32::try_from(status).ok().filter(|status| *status <= 255).ok_or_else(|| strange(line))?;
+            let (stdout, stderr) = streams(&mut words, body, stderr)?;
+            StepAnswer::Ended { status, stdout, stderr }
+        }
+        "running" => {
+            let (pid, seconds) = (words.number()?, words.number()?);
+            let (stdout, stderr) = streams(&mut words, body, stderr)?;
+            let reason = format!("pid {pid} runs it for {seconds} s");
+            StepAnswer::Running { reason, stdout, stderr }
+        }
+        "cut" => {
+            let by_reboot = words.one_of("here", "reboot")?;
+            let (stdout, stderr) = streams(&mut words, body, stderr)?;
+            StepAnswer::CutOff { by_reboot, stdout, stderr }
+        }
+        "unbegun" => StepAnswer::NotBegun(words.said()),
+        "forgotten" => StepAnswer::Forgotten,
+        "lost" => StepAnswer::LockLost(words.holder()?),
+        "unsure" => return Err(words.said()),
+        _ => return Err(strange(line)),
+    };
+    let has_output = matches!(kind, "ended" | "running" | "cut");
+    if !has_output && !body.is_empty() { Err(strange(line)) } else { Ok(answer) }
+}
+
+fn strange(line: &str) -> String {
+    let shown: String = line.chars().take(120).collect();
+    format!("the host's answer is not one of ours: `{}`", escape_line(&shown))
+}
+
+/// The answer's line, and what follows it.
+fn split(stdout: &[u8]) -> Result<(&str, &[u8]), String> {
+    let mut rest = stdout;
+    while let Some(after) = rest.strip_prefix(BEAT.as_bytes()) {
+        rest = after;
+    }
+    let end = rest.iter().position(|byte| *byte == b'\n').ok_or("the host's answer is not whole")?;
+    let (line, body) = rest.split_at(end);
+    let line = std::str::from_utf8(line).map_err(|_| "the host's answer is not text".to_owned())?;
+    let answer = line.strip_prefix("= ").ok_or_else(|| strange(line))?;
+    Ok((answer, body.split_at(1).1))
+}
+
+fn only_line(stdout: &[u8]) -> Result<&str, String> {
+    let (line, body) = split(stdout)?;
+    if body.is_empty() { Ok(line) } else { Err(strange(line)) }
+}
+
+/// The output of both streams, as the answer's line measures it.
+fn streams(
+    words: &mut Words<'_>,
+    stdout: &[u8],
+    stderr: &[u8],
+) -> Result<(BoundedOutput, BoundedOutput), String> {
+    let out = Measure::read(words)?;
+    let err = Measure::read(words)?;
+    Ok((out.cut(stdout)?, err.cut(stderr)?))
+}
+
+/// How much of a stream is sent.
+struct Measure {
+    head: u64,
+    tail: u64,
+    total: u64,
+}
+
+impl Measure {
+    fn read(words: &mut Words<'_>) -> Result<Self, String> {
+        let measure = Self { head: words.number()?, tail: words.number()?, total: words.number()? };
+        let kept = measure.head.checked_add(measure.tail).filter(|kept| *kept <= measure.total);
+        kept.map(|_| measure).ok_or_else(|| "the host's answer does not measure its output".to_owned())
+    }
+
+    /// Fewer bytes than measured are what a power cut left, or a stream that was still written to.
+    fn cut(&self, bytes: &[u8]) -> Result<BoundedOutput, String> {
+        if bytes.len() as u64 > self.head + self.tail {
+            return Err("the host sent more output than it said".to_owned());
+        }
+        let head = usize::try_from(self.head).unwrap_or(usize::MAX).min(bytes.len());
+        let (head, tail) = bytes.split_at(head);
+        Ok(BoundedOutput::of_ends(head, tail, self.total))
+    }
+}
+
+/// The words of an answer, in order.
+struct Words<'a>(&'a str);
+
+impl<'a> Words<'a> {
+    fn next(&mut self) -> Result<&'a str, String> {
+        let (word, rest) = self.0.split_once(' ').unwrap_or((self.0, ""));
+        self.0 = rest;
+        if word.is_empty() { Err("the host's answer lacks a word".to_owned()) } else { Ok(word) }
+    }
+
+    fn number(&mut self) -> Result<u64, String> {
+        let word = self.next()?;
+        word.parse().map_err(|_| strange(word))
+    }
+
+    /// Whether the next word is the second of the two.
+    fn one_of(&mut self, no: &str, yes: &str) -> Result<bool, String> {
+        let word = self.next()?;
+        if word == yes {
+            Ok(true)
+        } else if word == no {
+            Ok(false)
+        } else {
+            Err(strange(word))
+        }
+    }
+
+    fn holder(&mut self) -> Result<Holder, String> {
+        let expires = self.number()?;
+        let run = self.next()?.to_owned();
+        Ok(Holder { run, owner: self.said(), expires })
+    }
+
+    /// The rest, which is for people.
+    fn said(&mut self) -> String {
+        let said: String = std::mem::take(&mut self.0).trim().chars().take(LONGEST).collect();
+        escape_line(&said)
+    }
+}
