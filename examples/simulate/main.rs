@@ -4,7 +4,13 @@
 //! every event of it. `--survey` goes on after failures, and lists the kinds of them. `--defect NAME` switches a deliberate defect on (with `--features
 //! deliberate-defects`), `--defects` says for each of them how many seeds catch it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 mod sim;
 
@@ -38,8 +44,16 @@ fn main() -> ExitCode {
 
 fn arguments() -> Result<Arguments, String> {
     let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut found =
-        Arguments { from: 0, seeds: 10_000, jobs, one: None, defect: None, table: false, survey: false, verbose: false };
+    let mut found = Arguments {
+        from: 0,
+        seeds: 10_000,
+        jobs,
+        one: None,
+        defect: None,
+        table: false,
+        survey: false,
+        verbose: false,
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut number = || -> Result<u64, String> {
@@ -54,7 +68,8 @@ fn arguments() -> Result<Arguments, String> {
             "--defect" => {
                 let name = words.next().unwrap_or_default();
                 let defect = Defect::ALL.into_iter().find(|defect| format!("{defect:?}") == name);
-                found.defect = Some(defect.ok_or(format!("there is no defect `{name}`; there are: {:?}", Defect::ALL))?);
+                found.defect =
+                    Some(defect.ok_or(format!("there is no defect `{name}`; there are: {:?}", Defect::ALL))?);
             }
             "--defects" => found.table = true,
             "--survey" => found.survey = true,
@@ -86,9 +101,15 @@ fn carry_out(arguments: &Arguments) -> Result<(), String> {
     if let Some(seed) = arguments.one {
         switch(arguments.defect)?;
         let outcome = sim::run(seed, arguments.verbose);
-        return outcome.map(|tally| println!("seed {seed}: every promise was kept; {tally:?}")).map_err(|failure| {
-            if arguments.verbose { format!("seed {seed}: {}", failure.what) } else { told(&failure, arguments.defect) }
-        });
+        return outcome.map(|tally| println!("seed {seed}: every promise was kept; {tally:?}")).map_err(
+            |failure| {
+                if arguments.verbose {
+                    format!("seed {seed}: {}", failure.what)
+                } else {
+                    told(&failure, arguments.defect)
+                }
+            },
+        );
     }
     many(arguments)
 }

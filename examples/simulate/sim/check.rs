@@ -37,6 +37,8 @@ struct StepView {
     intent: Option<usize>,
     outcome: Option<StepResult>,
     reboot_needed: bool,
+    /// In which boot of the host the intent was written.
+    boot: u32,
 }
 
 /// What the durable journal says of a host, and what was seen of it.
@@ -142,7 +144,8 @@ impl Check {
 
     /// Whether these questions are all that the plan asks.
     pub fn is_whole(&self, questions: &Questions) -> bool {
-        questions.topics.len() == self.whole_topics && questions.paths.len() == self.plan.questions.paths.len()
+        questions.topics.len() == self.whole_topics
+            && questions.paths.len() == self.plan.questions.paths.len()
     }
 
     // What the controller does with hosts.
@@ -162,7 +165,9 @@ impl Check {
         let flying = self.flight.len();
         let parallel = planned.parallel.unwrap_or(1);
         if flying >= parallel {
-            return Some(format!("parallel: {name} is begun as well as {flying} others, {of} allows {parallel}"));
+            return Some(format!(
+                "parallel: {name} is begun as well as {flying} others, {of} allows {parallel}"
+            ));
         }
         if let Some(other) = self.flight.iter().find(|(other, _)| *other != wave) {
             return Some(format!("two waves at once: {name} of {of} is begun, {other:?} is in flight"));
@@ -183,7 +188,9 @@ impl Check {
             };
             if now < passed + soak {
                 let since = now - passed;
-                return Some(format!("soak: {name} is begun {since} ms after wave {earlier}, which soaks {soak} ms"));
+                return Some(format!(
+                    "soak: {name} is begun {since} ms after wave {earlier}, which soaks {soak} ms"
+                ));
             }
         }
         let view = &self.hosts[host];
@@ -243,7 +250,9 @@ impl Check {
         self.hosts[host].locked = true;
         let may = self.break_lock;
         let name = self.plan.hosts[host].name.clone();
-        self.must(!broken || may, || format!("lock: a live lock on {name} was broken, and nobody asked for that"));
+        self.must(!broken || may, || {
+            format!("lock: a live lock on {name} was broken, and nobody asked for that")
+        });
     }
 
     // What hosts do.
@@ -255,11 +264,15 @@ impl Check {
         let view = self.hosts[index].steps.get(step).cloned().unwrap_or_default();
         let runs: Vec<Run> = self.hosts[index].runs.iter().filter(|run| run.step == *step).cloned().collect();
         let open = view.intent.is_some() && matches!(view.outcome, None | Some(StepResult::Interrupted));
-        self.must(open, || format!("intent: {step} begins on {name}, and the durable journal has of it {view:?}"));
+        self.must(open, || {
+            format!("intent: {step} begins on {name}, and the durable journal has of it {view:?}")
+        });
         self.must(runs.iter().all(|run| run.attempt < view.attempt), || {
             format!("twice: attempt {} at {step} begins on {name} after {runs:?}", view.attempt)
         });
-        self.must(host.machine == 0, || format!("identity: {step} begins on {name}, which is another machine"));
+        self.must(host.machine == 0, || {
+            format!("identity: {step} begins on {name}, which is another machine")
+        });
         self.must(!host.drifted, || format!("drift: {step} begins on {name}, which is not as planned"));
         let ours = host.holder(now).is_some_and(|lock| lock.run == began.run);
         self.must(ours, || format!("lock: {step} begins on {name}, and its lock is {:?}", host.lock));
@@ -285,7 +298,9 @@ impl Check {
             let done = self.hosts[index].steps.get(&earlier.id).and_then(|view| view.outcome);
             let well = matches!(done, Some(StepResult::Done | StepResult::AlreadySo));
             let name = &planned.name;
-            self.must(well, || format!("order: {step} begins on {name}, and {} before it is {done:?}", earlier.id));
+            self.must(well, || {
+                format!("order: {step} begins on {name}, and {} before it is {done:?}", earlier.id)
+            });
         }
     }
 
@@ -393,14 +408,18 @@ impl Check {
         let planned = self.plan.waves[wave].clone();
         let count = planned.hosts.len();
         let most = planned.max_failures.of(count);
-        self.must(failures <= most, || format!("budget: wave {} passed with {failures} failures", planned.name));
+        self.must(failures <= most, || {
+            format!("budget: wave {} passed with {failures} failures", planned.name)
+        });
         let most = planned.max_unreachable.map(|budget| budget.of(count));
         self.must(most.is_none_or(|most| unreachable <= most), || {
             format!("budget: wave {} passed with {unreachable} unreachable hosts", planned.name)
         });
         for name in &planned.hosts {
             let ended = self.hosts[self.names[name]].ended;
-            self.must(ended.is_some(), || format!("waves: wave {} passed, and {name} has no end", planned.name));
+            self.must(ended.is_some(), || {
+                format!("waves: wave {} passed, and {name} has no end", planned.name)
+            });
         }
     }
 
@@ -424,17 +443,22 @@ impl Check {
             Event::LockTaken { .. } => {
                 self.hosts[index].named = host.records_of;
                 let locked = self.hosts[index].locked;
-                self.must(locked, || format!("lock: the journal says that {} is locked, and it is not", host.name));
+                self.must(locked, || {
+                    format!("lock: the journal says that {} is locked, and it is not", host.name)
+                });
             }
             Event::LockReleased { left } => {
                 self.hosts[index].left = Some(left.is_some());
                 let is_left = host.has_left(super::RUN) && host.machine == 0;
                 let told = left.is_some();
                 self.must(told || !is_left, || {
-                    format!("left: the journal says that nothing is left on {}, and {:?} is", host.name, host.lock)
+                    format!(
+                        "left: the journal says that nothing is left on {}, and {:?} is",
+                        host.name, host.lock
+                    )
                 });
             }
-            Event::StepIntent { step, attempt, .. } => self.intent(at, index, step, *attempt),
+            Event::StepIntent { step, attempt, .. } => self.intent(at, index, step, *attempt, host.boot),
             Event::StepOutcome { step, result, status, reboot_needed, .. } => {
                 self.outcome(index, step, *result, *status, host);
                 let view = self.hosts[index].steps.entry(step.clone()).or_default();
@@ -451,22 +475,28 @@ impl Check {
         }
     }
 
-    fn intent(&mut self, at: usize, index: usize, step: &str, attempt: u32) {
+    fn intent(&mut self, at: usize, index: usize, step: &str, attempt: u32, boot: u32) {
         let name = self.plan.hosts[index].name.clone();
         let spent = self.spent();
         self.must(spent.is_none(), || {
-            format!("budget: {name} goes on with {step}, and the budget of wave {} was spent", spent.map_or(0, |s| s.0))
+            format!(
+                "budget: {name} goes on with {step}, and the budget of wave {} was spent",
+                spent.map_or(0, |s| s.0)
+            )
         });
         let retry = self.retry;
         let view = self.hosts[index].steps.entry(step.to_owned()).or_default();
         let (earlier, outcome) = (view.attempt, view.outcome);
-        *view = StepView { attempt, intent: Some(at), outcome: None, reboot_needed: false };
+        *view = StepView { attempt, intent: Some(at), outcome: None, reboot_needed: false, boot };
         self.must(attempt == earlier + 1, || {
             format!("twice: an intent of attempt {attempt} at {step} on {name} follows attempt {earlier}")
         });
         let again = earlier == 0
             || (retry
-                && matches!(outcome, Some(StepResult::Failed | StepResult::Blocked | StepResult::Interrupted)));
+                && matches!(
+                    outcome,
+                    Some(StepResult::Failed | StepResult::Blocked | StepResult::Interrupted)
+                ));
         self.must(again, || {
             format!("twice: attempt {attempt} at {step} on {name} follows one that ended {outcome:?}, retry: {retry}")
         });
@@ -476,8 +506,12 @@ impl Check {
     fn outcome(&mut self, index: usize, step: &str, result: StepResult, status: Option<i32>, host: &Host) {
         let name = &host.name;
         let view = self.hosts[index].steps.get(step).cloned().unwrap_or_default();
-        let run =
-            self.hosts[index].runs.iter().rev().find(|run| run.step == step && run.attempt == view.attempt).cloned();
+        let run = self.hosts[index]
+            .runs
+            .iter()
+            .rev()
+            .find(|run| run.step == step && run.attempt == view.attempt)
+            .cloned();
         let real = run.as_ref().and_then(|run| run.status);
         self.must(status.is_none() || status == real, || {
             format!("outcome: {step} on {name} is said to have ended with {status:?}, and it was {real:?}")
@@ -486,18 +520,24 @@ impl Check {
         let holds = effect.map(|thing| !host.things.has(thing));
         match result {
             StepResult::Done => {
-                let rebooted = step == REBOOT_STEP && run.as_ref().is_some_and(|run| run.boot != host.boot);
+                // What counts is a new boot, whoever made it.
+                let rebooted = step == REBOOT_STEP && view.intent.is_some() && view.boot != host.boot;
                 let accepted = matches!(real, Some(0) | Some(REBOOT_STATUS));
                 let by_effect = holds == Some(true);
                 let needs = real == Some(REBOOT_STATUS);
-                let truly = rebooted || (step != REBOOT_STEP && (by_effect || (accepted && (needs || effect.is_none()))));
+                let truly = rebooted
+                    || (step != REBOOT_STEP && (by_effect || (accepted && (needs || effect.is_none()))));
                 self.must(truly, || {
                     format!("outcome: {step} on {name} is said to be done; it ended {real:?}, its effect holds: {holds:?}, boot {}", host.boot)
                 });
-                self.must(run.is_some(), || format!("outcome: {step} on {name} is said to be done, and never ran"));
+                self.must(rebooted || run.is_some(), || {
+                    format!("outcome: {step} on {name} is said to be done, and never ran")
+                });
             }
             StepResult::AlreadySo => {
-                self.must(holds != Some(false), || format!("outcome: {step} on {name} is said to be so already"));
+                self.must(holds != Some(false), || {
+                    format!("outcome: {step} on {name} is said to be so already")
+                });
             }
             StepResult::NotRun => {
                 self.must(run.is_none() || view.intent.is_none(), || {
@@ -514,35 +554,61 @@ impl Check {
         super::scenario::STEPS.iter().find(|(id, _)| *id == step).map(|(_, thing)| *thing)
     }
 
-    fn host_ended(&mut self, at: usize, index: usize, state: HostState, unfinished: bool, host: &Host, now: Millis) {
+    fn host_ended(
+        &mut self,
+        at: usize,
+        index: usize,
+        state: HostState,
+        unfinished: bool,
+        host: &Host,
+        now: Millis,
+    ) {
         let name = &host.name;
         let had = self.hosts[index].ended;
-        self.must(had.is_none() || self.hosts[index].started, || format!("ends: {name} ends twice: {had:?}, {state}"));
+        self.must(had.is_none() || self.hosts[index].started, || {
+            format!("ends: {name} ends twice: {had:?}, {state}")
+        });
         let runs = self.hosts[index].runs.clone();
-        let waits = runs.iter().any(|run| run.status == Some(REBOOT_STATUS) && run.boot == host.boot && host.machine == 0);
+        let waits = runs
+            .iter()
+            .any(|run| run.status == Some(REBOOT_STATUS) && run.boot == host.boot && host.machine == 0);
         match state {
             HostState::Clean | HostState::Removed | HostState::RemovedRebootPending => {
                 let there = host.things;
-                self.must(!there.has_product(), || format!("truth: {name} is said to be {state}, and has {there:?}"));
+                self.must(!there.has_product(), || {
+                    format!("truth: {name} is said to be {state}, and has {there:?}")
+                });
                 let gappy = host.last_look_gappy;
                 self.must(!gappy, || format!("truth: {name} is said to be {state}, and could not be read"));
-                self.must(host.machine == 0, || format!("truth: {name} is said to be {state}, and is another machine"));
+                self.must(host.machine == 0, || {
+                    format!("truth: {name} is said to be {state}, and is another machine")
+                });
                 let pending = state == HostState::RemovedRebootPending;
-                self.must(!waits || pending, || format!("truth: {name} is said to be {state}, and was not rebooted"));
-                self.must(waits || !pending, || format!("truth: {name} is said to be {state}, and was rebooted"));
+                self.must(!waits || pending, || {
+                    format!("truth: {name} is said to be {state}, and was not rebooted")
+                });
+                // A reboot that nobody saw may leave a host pending that is not: that vouches for nothing.
                 let bare = self.plan.require_protection.is_some() && !host.things.has(Thing::Guard);
-                self.must(!bare || runs.is_empty(), || format!("truth: {name} is said to be {state}, and is bare"));
+                self.must(!bare || runs.is_empty(), || {
+                    format!("truth: {name} is said to be {state}, and is bare")
+                });
                 self.must(state == HostState::Clean || !runs.is_empty(), || {
                     format!("truth: {name} is said to be {state}, and no step ran")
                 });
             }
             HostState::Unreachable | HostState::Skipped | HostState::Drifted if !unfinished => {
-                self.must(runs.is_empty(), || format!("truth: {name} is said to be {state}, and steps ran: {runs:?}"));
+                self.must(runs.is_empty(), || {
+                    format!("truth: {name} is said to be {state}, and steps ran: {runs:?}")
+                });
             }
             _ => {}
         }
         let failure = match state {
-            HostState::Failed | HostState::Blocked | HostState::Interrupted | HostState::Drifted | HostState::Unknown => true,
+            HostState::Failed
+            | HostState::Blocked
+            | HostState::Interrupted
+            | HostState::Drifted
+            | HostState::Unknown => true,
             HostState::Present | HostState::Residue => !runs.is_empty(),
             _ => false,
         };
@@ -561,7 +627,9 @@ impl Check {
         let ours = host.holder(now).is_some_and(|lock| lock.run == super::RUN);
         let left = host.has_left(super::RUN);
         let name = &host.name;
-        self.must(excused || !left, || format!("left: the work on {name} is over, and something is left on it (lock: {ours})"));
+        self.must(excused || !left, || {
+            format!("left: the work on {name} is over, and something is left on it (lock: {ours})")
+        });
     }
 
     fn count(&mut self, at: usize, wave: usize) {
@@ -579,7 +647,9 @@ impl Check {
         for (index, host) in hosts.iter().enumerate() {
             let end = self.hosts[index].ended;
             let name = &host.name;
-            self.must(end.is_some_and(|end| !end.unfinished), || format!("ends: the run ended, and {name} has {end:?}"));
+            self.must(end.is_some_and(|end| !end.unfinished), || {
+                format!("ends: the run ended, and {name} has {end:?}")
+            });
         }
     }
 
@@ -588,7 +658,9 @@ impl Check {
         for index in 0..self.hosts.len() {
             let name = self.plan.hosts[index].name.clone();
             let end = self.hosts[index].ended;
-            self.must(!worked || end.is_some(), || format!("ends: every host was worked on, but {name} has no end"));
+            self.must(!worked || end.is_some(), || {
+                format!("ends: every host was worked on, but {name} has no end")
+            });
         }
     }
 
@@ -601,7 +673,10 @@ impl Check {
     /// Waves that wait for a person's word.
     pub fn unapproved(&self) -> BTreeSet<String> {
         let waves = self.plan.waves.iter().zip(&self.waves);
-        waves.filter(|(wave, view)| wave.approve && !view.approved).map(|(wave, _)| wave.name.clone()).collect()
+        waves
+            .filter(|(wave, view)| wave.approve && !view.approved)
+            .map(|(wave, _)| wave.name.clone())
+            .collect()
     }
 
     /// Whether the run has ended for good, as a new process would find it.

@@ -111,14 +111,15 @@ pub fn live(world: &Shared, plan: &Plan, orders: &Orders, first: bool) -> Result
             run: super::RUN.to_owned(),
             owner: "o@c".to_owned(),
             break_lock: orders.break_lock,
+            token: String::new(),
         },
         limits: WorkLimits { reconnect: Duration::from_secs(600), reboot: Duration::from_secs(1200) },
+        failing: &|_| {},
     };
     let specs: Vec<WaveSpec> = plan.waves.iter().map(|wave| spec(wave, 1)).collect();
-    let pasts = past.as_ref().map_or_else(
-        || specs.iter().map(|_| WavePast::default()).collect(),
-        |past| past.waves.clone(),
-    );
+    let pasts = past
+        .as_ref()
+        .map_or_else(|| specs.iter().map(|_| WavePast::default()).collect(), |past| past.waves.clone());
     let mut controller = Controller {
         world: world.clone(),
         plan,
@@ -198,7 +199,10 @@ fn finish(world: &Shared, plan: &Plan, sink: &Sink, past: Option<&Past>, stopped
         let world = world.lock();
         let left = plan.hosts.iter().filter(|host| !host.steps.is_empty());
         let left = left.filter(|host| {
-            world.check.last_end(&host.name).is_some_and(|(state, unfinished)| unfinished || is_retried(state))
+            world
+                .check
+                .last_end(&host.name)
+                .is_some_and(|(state, unfinished)| unfinished || is_retried(state))
         });
         let exit = ExitCode::CannotVouch;
         match (stopped, left.count()) {
@@ -236,7 +240,10 @@ impl<'a> Controller<'a> {
         loop {
             turns += 1;
             if turns > MOST_TURNS {
-                return Err("livelock: the controller takes turns without end".to_owned());
+                return Err(format!(
+                    "livelock: the controller takes turns without end, at {} ms",
+                    self.world.lock().now
+                ));
             }
             if self.broken() {
                 return Ok(None);
@@ -400,7 +407,11 @@ impl<'a> Controller<'a> {
             world.cancelled = true;
             self.stop.request("interrupted");
             let now = world.now;
-            world.wakes.iter_mut().filter(|wake| **wake > now && **wake != NEVER).for_each(|wake| *wake = now);
+            world
+                .wakes
+                .iter_mut()
+                .filter(|wake| **wake > now && **wake != NEVER)
+                .for_each(|wake| *wake = now);
         }
     }
 
@@ -425,13 +436,14 @@ impl<'a> Controller<'a> {
         let tasks = world.wakes.iter().copied().min().unwrap_or(NEVER);
         let stop = self.orders.stop_at.filter(|at| *at > now).unwrap_or(NEVER);
         let cancel = self.orders.cancel_at.filter(|at| *at > now).unwrap_or(NEVER);
-        let steady = self.wait.steady.map(|until| {
-            let left = until.saturating_sub(world.steady());
-            now + u64::try_from(left.as_millis()).unwrap_or(0) + 1
+        // What is over was told to the machine by the turn that it ended.
+        let after = |left: u64| (left > 0).then(|| now + left + 1);
+        let steady = self.wait.steady.and_then(|until| {
+            after(u64::try_from(until.saturating_sub(world.steady()).as_millis()).unwrap_or(0))
         });
-        let wall = self.wait.wall.map(|until| {
+        let wall = self.wait.wall.and_then(|until| {
             let left = until.as_millisecond().saturating_sub(world.wall().as_millisecond());
-            now + u64::try_from(left.max(0)).unwrap_or(0) + 1
+            after(u64::try_from(left).unwrap_or(0))
         });
         let waits = steady.unwrap_or(NEVER).min(wall.unwrap_or(NEVER));
         let next = tasks.min(stop).min(cancel).min(waits).min(world.next_event().max(now));

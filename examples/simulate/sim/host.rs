@@ -109,7 +109,7 @@ pub struct Host {
 /// What a call of the lock script gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Locked {
-    Taken { from: Option<String>, broken: bool, known: bool },
+    Taken { from: Option<String>, broken: bool, records: String },
     Held { run: String, left: Millis },
     Refused,
 }
@@ -217,9 +217,8 @@ impl Host {
         self.up = false;
         self.epoch += 1;
         self.processes.clear();
-        let alive = |event: &HostEvent| {
-            matches!(event, HostEvent::OtherLocks { .. } | HostEvent::OtherReleases)
-        };
+        let alive =
+            |event: &HostEvent| matches!(event, HostEvent::OtherLocks { .. } | HostEvent::OtherReleases);
         self.events.retain(|(_, event)| alive(event));
         if let Some(after) = back_after {
             self.schedule(now + after, HostEvent::ComesUp { swapped });
@@ -288,7 +287,7 @@ impl Host {
         }
         self.runs.entry(run.to_owned()).or_default();
         self.lock = Some(Lock { run: run.to_owned(), boot: self.boot, expires: now + LEASE });
-        Locked::Taken { from, broken: held.is_some(), known }
+        Locked::Taken { from, broken: held.is_some(), records: format!("r{}", self.records_of) }
     }
 
     fn clear_dead_runs(&mut self, but: &str) {
@@ -344,13 +343,8 @@ impl Host {
             return Did::Nothing;
         }
         let behaviour = self.steps.behave(step, random);
-        let begun = Claim::Begun {
-            boot: self.boot,
-            process,
-            status: None,
-            output: behaviour.output,
-            started: now,
-        };
+        let begun =
+            Claim::Begun { boot: self.boot, process, status: None, output: behaviour.output, started: now };
         claims.insert(claim.to_owned(), begun);
         self.next_process += 1;
         let ends = behaviour.lasts.map_or(NEVER, |lasts| now + lasts);
@@ -364,8 +358,7 @@ impl Host {
         if ends != NEVER {
             self.schedule(ends, HostEvent::Ends { process });
         }
-        let began =
-            Began { run: super::RUN.to_owned(), step: step.to_owned(), claim: claim.to_owned() };
+        let began = Began { run: super::RUN.to_owned(), step: step.to_owned(), claim: claim.to_owned() };
         self.processes.push(Process {
             id: process,
             run: super::RUN.to_owned(),

@@ -139,7 +139,11 @@ fn simulate(seed: u64, trace: Trace) -> Result<Tally, Failure> {
 fn lives(world: &Shared, scenario: &Scenario, tally: &mut Tally) -> Result<(), String> {
     let mut first = true;
     for number in 0..MOST_LIVES {
-        let orders = prepare(world, scenario, number);
+        let mut orders = prepare(world, scenario, number);
+        if first {
+            // A run that is begun anew is begun with the same words.
+            orders.break_lock = scenario.break_lock;
+        }
         let fate = live(world, &scenario.plan, &orders, first)?;
         tally.lives += 1;
         {
@@ -239,6 +243,11 @@ fn bury(world: &Shared) -> Result<(), String> {
             let boot = world.controller_boot.0 + 1;
             world.controller_boot = (boot, world.now);
             world.tell(|| format!("controller: power cut, {left} bytes are left of its journal"));
+        } else {
+            // A dead process takes nothing from the disk: what it wrote stands, and is judged by what is now.
+            let length = world.disk.bytes.len();
+            world.disk.durable = length;
+            world.check.durable(length, &world.hosts, world.now);
         }
         world.kill = None;
         world.dead = false;

@@ -307,12 +307,7 @@ impl Reach for SimulatedHost {
         let locked = self
             .exchange("lock", |world, index| {
                 let now = world.now;
-                let mut locked = world.hosts[index].take_lock(now, &order.run, order.break_lock);
-                if let Locked::Taken { known, .. } = &mut locked
-                    && std::env::var_os("NAMED").is_some()
-                {
-                    *known &= world.check.named(index) == world.hosts[index].records_of;
-                }
+                let locked = world.hosts[index].take_lock(now, &order.run, order.break_lock);
                 let name = world.hosts[index].name.clone();
                 world.tell(|| format!("{name}: lock: {locked:?}"));
                 if let Locked::Taken { broken, .. } = locked {
@@ -322,7 +317,7 @@ impl Reach for SimulatedHost {
             })
             .await?;
         Ok(match locked {
-            Locked::Taken { from, broken, known } => LockAnswer::Taken { from, broken, known },
+            Locked::Taken { from, broken, records } => LockAnswer::Taken { from, broken, records },
             Locked::Held { run, left } => LockAnswer::Held(holder(run, left)),
             Locked::Refused => LockAnswer::Refused("the file system is read-only".to_owned()),
         })

@@ -21,7 +21,8 @@ pub fn open(world: &Shared, disk: Arc<SimulatedDisk>) -> Result<Opened, String> 
         // The repair could not be written, or only not be made durable.
         Err(JournalError::Io { .. } | JournalError::Failed(_)) => {
             let bytes = world.lock().disk.bytes.clone();
-            let left = journal::read_bytes(super::RUN, &bytes).map_err(|error| format!("journal: {error}"))?;
+            let left =
+                journal::read_bytes(super::RUN, &bytes).map_err(|error| format!("journal: {error}"))?;
             note_repair(world, &left.records)?;
             Ok(None)
         }
@@ -52,7 +53,11 @@ pub fn compare(world: &Shared, bytes: &[u8]) -> Result<(), String> {
     let world = world.lock();
     let entries = world.check.entries();
     if run.records.len() != entries.len() {
-        return Err(format!("journal: {} records were written, {} are read", entries.len(), run.records.len()));
+        return Err(format!(
+            "journal: {} records were written, {} are read",
+            entries.len(),
+            run.records.len()
+        ));
     }
     for (record, entry) in run.records.iter().zip(entries) {
         let name = entry.host.map(|host| world.hosts[host].name.as_str());

@@ -3,7 +3,7 @@
 use super::facts;
 use super::host::{Host, HostEvent, Millis};
 use super::random::Random;
-use super::script::{Steps, Thing, Things, Way, REBOOT_STATUS};
+use super::script::{REBOOT_STATUS, Steps, Thing, Things, Way};
 use std::collections::BTreeMap;
 use uproot::detect::{ProductRules, findings};
 use uproot::facts::Questions;
@@ -116,7 +116,12 @@ impl Scenario {
         let troubles = Troubles::new(random);
         let count = random.between(1, 5) as usize;
         let reboot = if troubles.reboots || random.chance(10) {
-            random.pick(&[RebootPolicy::Never, RebootPolicy::IfNeeded, RebootPolicy::IfNeeded, RebootPolicy::PendingIsOk])
+            random.pick(&[
+                RebootPolicy::Never,
+                RebootPolicy::IfNeeded,
+                RebootPolicy::IfNeeded,
+                RebootPolicy::PendingIsOk,
+            ])
         } else {
             RebootPolicy::Never
         };
@@ -173,12 +178,7 @@ impl Scenario {
     }
 }
 
-fn make_host(
-    index: usize,
-    plan: &Plan,
-    troubles: Troubles,
-    random: &mut Random,
-) -> (PlannedHost, Host) {
+fn make_host(index: usize, plan: &Plan, troubles: Troubles, random: &mut Random) -> (PlannedHost, Host) {
     let name = format!("h{index}");
     let all = [Thing::Alpha, Thing::AlphaPath, Thing::Beta];
     let mut things = match random.below(10) {
@@ -239,6 +239,7 @@ fn planned_host(name: &str, plan: &Plan, things: Things, random: &mut Random) ->
         findings: found,
         steps,
         reboot,
+        protection: None,
         not_planned: Vec::<NotPlanned>::new(),
         gone_after,
     }
@@ -261,8 +262,7 @@ fn steps(troubles: Troubles, random: &mut Random) -> Steps {
             ]));
         }
         if troubles.reboots && random.chance(40) {
-            let way =
-                random.pick(&[Way::NeedsReboot, Way::NeedsReboot, Way::GoesAtReboot, Way::Reboots]);
+            let way = random.pick(&[Way::NeedsReboot, Way::NeedsReboot, Way::GoesAtReboot, Way::Reboots]);
             ways.push(way);
         }
         if troubles.slow_steps && random.chance(30) {
@@ -372,7 +372,11 @@ fn waves(hosts: &[PlannedHost], troubles: Troubles, random: &mut Random) -> Vec<
             soak: if random.chance(40) { random.between(1, 3600) } else { 0 },
             approve: random.chance(20),
             window: (troubles.clock && random.chance(30)).then(|| {
-                let text = random.pick(&["Mon..Sun 11:30-12:30 UTC", "Mon..Sun 22:00-05:00 UTC", "Wed 12:00-12:01 UTC"]);
+                let text = random.pick(&[
+                    "Mon..Sun 11:30-12:30 UTC",
+                    "Mon..Sun 22:00-05:00 UTC",
+                    "Wed 12:00-12:01 UTC",
+                ]);
                 text.parse().expect("a window")
             }),
         })
