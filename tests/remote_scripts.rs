@@ -142,7 +142,12 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn run(id: &str) -> LockOrder {
-    LockOrder { run: id.to_owned(), owner: format!("ops of {id}"), break_lock: false }
+    LockOrder {
+        run: id.to_owned(),
+        owner: format!("ops of {id}"),
+        break_lock: false,
+        token: uuid::Uuid::new_v4().simple().to_string(),
+    }
 }
 
 fn step(script: &str) -> PlannedStep {
@@ -436,7 +441,7 @@ fn a_step_that_takes_too_long_is_left_running_and_its_end_can_be_had_later() {
     for shell in shells() {
         let mut host = Host::new(shell);
         host.place.pulse = 1;
-        assert!(matches!(host.lock(&run("r1")), LockAnswer::Taken { known: false, .. }));
+        let LockAnswer::Taken { records, .. } = host.lock(&run("r1")) else { panic!("{shell}") };
         let mut step = step("echo slow; sleep 3; exit 9");
         step.timeout = 2;
         let output = host.run(&host.begin_script(&step, "c1", false));
@@ -446,12 +451,14 @@ fn a_step_that_takes_too_long_is_left_running_and_its_end_can_be_had_later() {
         assert!(reason.contains("pid "), "{reason}");
         assert!(host.release(&run("r1")).unwrap().contains("step `c1` still runs"), "{shell}");
         assert!(
-            matches!(host.lock(&run("r1")), LockAnswer::Taken { known: true, from: None, .. }),
-            "{shell}"
+            matches!(host.lock(&run("r1")), LockAnswer::Taken { records: now, from: None, .. } if now == records),
+            "{shell}: the records are the very same"
         );
         step.timeout = 60;
         assert_eq!(ended(host.lookup(&step, "c1", false)).0, 9, "{shell}");
         assert_eq!(host.release(&run("r1")), None, "{shell}");
+        let LockAnswer::Taken { records: anew, .. } = host.lock(&run("r1")) else { panic!("{shell}") };
+        assert_ne!(anew, records, "{shell}: they are others");
     }
 }
 

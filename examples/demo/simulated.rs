@@ -115,7 +115,7 @@ impl State {
     fn under_lock(&mut self, script: &str) -> Given {
         let said = |out: &str| Given { out: format!("= {out}\n"), ..Given::default() };
         match script.trim_end().lines().last() {
-            Some("up_lock") => said("taken new whole "),
+            Some("up_lock") => said("taken played whole "),
             Some("up_renew_only") => said("renewed"),
             Some("up_release") => said("released"),
             Some("up_begin") => {

@@ -50,7 +50,8 @@ impl Work<'_> {
             verdict = self.still_protected(facts, verdict);
         }
         let cut_short = verdict.state == HostState::Interrupted || progress.unfinished;
-        Ok(End { verdict, after_steps: begun, unfinished: cut_short, lost: progress.lost })
+        let after_steps = begun || self.past.was_begun();
+        Ok(End { verdict, after_steps, unfinished: cut_short, lost: progress.lost })
     }
 
     /// After the last change the host must not be bare either.

@@ -43,6 +43,8 @@ pub struct LockOrder {
     pub owner: String,
     /// Whether a live lock of another run is broken.
     pub break_lock: bool,
+    /// Names the records on the host, should this order make them: new for each order.
+    pub token: String,
 }
 
 /// What became of the wish for the host's lock.
@@ -55,9 +57,10 @@ pub enum LockAnswer {
         from: Option<String>,
         /// Whether a live lock of another run was broken.
         broken: bool,
-        /// Whether this run's records were already on the host: only then does a missing claim say that
-        /// a step was not begun.
-        known: bool,
+        /// Which records of this run are on the host: the token of the order by which they were made. A
+        /// missing claim says that a step was not begun only if they are the very records that were
+        /// there when its intent was written.
+        records: String,
     },
     /// Another run works on the host.
     Held(Holder),

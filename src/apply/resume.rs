@@ -17,6 +17,8 @@ pub struct StepPast {
     pub attempts: u32,
     /// In which boot the last one was begun.
     pub boot: BootIdentity,
+    /// Which records of the run were on the host then.
+    pub records: String,
     /// How the last one ended; none: the journal does not say.
     pub outcome: Option<StepSummary>,
 }
@@ -47,6 +49,8 @@ pub struct HostPast {
     pub steps: BTreeMap<String, StepPast>,
     /// Whether what failed is tried again.
     pub retry: bool,
+    /// Which records of the run were on the host when its lock was last taken.
+    pub records: String,
 }
 
 impl HostPast {
@@ -159,9 +163,11 @@ impl Reading {
             Event::HostStarted { .. } => {
                 self.ends.remove(host);
             }
+            Event::LockTaken { records, .. } => past.records.clone_from(records),
             Event::StepIntent { step, attempt, boot, .. } => {
+                let records = past.records.clone();
                 let step = past.steps.entry(step.clone()).or_default();
-                *step = StepPast { attempts: *attempt, boot: boot.clone(), outcome: None };
+                *step = StepPast { attempts: *attempt, boot: boot.clone(), records, outcome: None };
             }
             Event::StepOutcome { step: id, product, result, reboot_needed, reason, .. } => {
                 let step = past.steps.entry(id.clone()).or_default();

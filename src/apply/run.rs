@@ -67,9 +67,13 @@ const MOST_THREADS: usize = 256;
 /// How often the machine is told that time passes.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A host's work is over.
-struct Ended {
-    toll: Result<Toll, SinkError>,
+/// What a host's worker tells.
+enum Message {
+    /// The host is about to end so: a budget that this exceeds has to stop the others before the end is
+    /// recorded.
+    Failing { toll: Toll, seen: Sender<()> },
+    /// Its work is over.
+    Ended { toll: Result<Toll, SinkError> },
 }
 
 /// Runs a plan's waves. Records everything but the run's start and end.
@@ -92,7 +96,7 @@ pub fn run(request: &ApplyRequest<'_>) -> Result<Option<String>, ApplyError> {
         .map_err(|error| ApplyError::Threads(error.to_string()))?;
     let (sender, receiver) = channel();
     pool.in_place_scope(|scope| {
-        let mut shell = Shell { request, specs: &specs, failed: None };
+        let mut shell = Shell { request, specs: &specs, failed: None, failing: Vec::new() };
         let past = request.past.map(|past| past.waves.clone());
         let past = past.unwrap_or_else(|| specs.iter().map(|_| WavePast::default()).collect());
         let mut machine = Waves::new(specs.clone(), past, request.person.is_some());
@@ -102,13 +106,13 @@ pub fn run(request: &ApplyRequest<'_>) -> Result<Option<String>, ApplyError> {
             for action in actions {
                 match action {
                     Action::BeginHost { wave, host } => {
-                        let sender: Sender<Ended> = sender.clone();
+                        let sender: Sender<Message> = sender.clone();
                         let planned = hosts.get(host.as_str()).copied();
                         let wave = specs.get(wave).map_or("", |spec| spec.name.as_str());
                         scope.spawn(move |_| {
-                            let toll = guarded_work(request, planned, wave);
+                            let toll = guarded_work(request, planned, wave, &sender);
                             // The receiver lives as long as the scope.
-                            let _ = sender.send(Ended { toll });
+                            let _ = sender.send(Message::Ended { toll });
                         });
                     }
                     Action::Finish { stopped } => {
@@ -134,10 +138,18 @@ fn guarded_work(
     request: &ApplyRequest<'_>,
     host: Option<&PlannedHost>,
     wave: &str,
+    sender: &Sender<Message>,
 ) -> Result<Toll, SinkError> {
     let Some(host) = host else { return Ok(Toll::Free) };
     let ApplyRequest { plan, access, sink, stop, cancel, redactor, limits, .. } = *request;
-    let context = WorkContext { plan, sink, stop, redactor, lock: request.lock.clone(), limits };
+    let failing = |toll| {
+        let (seen, wait) = channel();
+        if sender.send(Message::Failing { toll, seen }).is_ok() {
+            let _ = wait.recv();
+        }
+    };
+    let lock = request.lock.clone();
+    let context = WorkContext { plan, sink, stop, redactor, lock, limits, failing: &failing };
     let past = request.past.and_then(|past| past.hosts.get(&host.name));
     let attempt = std::panic::AssertUnwindSafe(|| {
         let mut reach = LiveHost::new(access, host, cancel);
@@ -190,18 +202,35 @@ struct Shell<'a> {
     request: &'a ApplyRequest<'a>,
     specs: &'a [WaveSpec],
     failed: Option<SinkError>,
+    /// What hosts cost that are about to end.
+    failing: Vec<Toll>,
 }
 
 impl Shell<'_> {
     /// Waits for a host's end, a wish to stop, or time to pass.
-    fn next(&mut self, machine: &mut Waves, receiver: &Receiver<Ended>) -> Vec<Action> {
+    fn next(&mut self, machine: &mut Waves, receiver: &Receiver<Message>) -> Vec<Action> {
         loop {
             let actions = match receiver.recv_timeout(TICK) {
-                Ok(Ended { toll }) => {
+                Ok(Message::Failing { toll, seen }) => {
+                    self.failing.push(toll);
+                    let count = |toll| self.failing.iter().filter(|failing| **failing == toll).count();
+                    let (failures, unreachable) = (count(Toll::Failure), count(Toll::Unreachable));
+                    if let Some(reason) = machine.would_exceed(failures, unreachable) {
+                        self.request.stop.request(&reason);
+                        self.request.stop.settle();
+                    }
+                    // Its worker waits for nothing else.
+                    let _ = seen.send(());
+                    Vec::new()
+                }
+                Ok(Message::Ended { toll }) => {
                     let toll = toll.unwrap_or_else(|error| {
                         self.fail(error);
                         Toll::Failure
                     });
+                    if let Some(at) = self.failing.iter().position(|failing| *failing == toll) {
+                        self.failing.swap_remove(at);
+                    }
                     return machine.handle(Input::HostEnded { toll }, &now());
                 }
                 Err(RecvTimeoutError::Timeout) => machine.handle(Input::Tick, &now()),

@@ -96,7 +96,7 @@ impl Work<'_> {
                     Err(error) => {
                         let end =
                             StepEnd { lost: true, ..StepEnd::of(StepResult::NotRun, Some(error.reason)) };
-                        return self.conclude(reach, step, end, began);
+                        return self.not_begun(reach, step, end, began);
                     }
                 }
             }
@@ -105,7 +105,7 @@ impl Work<'_> {
             {
                 let end =
                     StepEnd::of(StepResult::NotRun, Some(format!("stopped before this step: {reason}")));
-                return self.conclude(reach, step, end, began);
+                return self.not_begun(reach, step, end, began);
             }
             let attempt = self.past.step(&step.id).map_or(0, |past| past.attempts) + 1;
             let boot = self.facts.as_ref().map(|facts| facts.boot.clone()).unwrap_or_default();
@@ -139,6 +139,20 @@ impl Work<'_> {
         } else {
             self.look_up(reach, step, attempts, &boot, may_begin).await
         };
+        self.conclude(reach, step, end, began)
+    }
+
+    /// A step that is not begun now. What became of an earlier attempt at it stays what is said of it.
+    fn not_begun<R: Reach>(
+        &self,
+        reach: &R,
+        step: &PlannedStep,
+        end: StepEnd,
+        began: Duration,
+    ) -> Result<StepEnd, SinkError> {
+        if self.past.step(&step.id).is_some() {
+            return Ok(end);
+        }
         self.conclude(reach, step, end, began)
     }
 
@@ -177,7 +191,8 @@ impl Work<'_> {
         let claim = claim(step, attempt);
         let order = StepOrder { step, claim: &claim, only_begin: step.kind == PlannedStep::REBOOT };
         let answer = if may_begin { reach.begin(&order).await } else { reach.lookup(&order, false).await };
-        self.see_through(reach, &order, boot, answer).await
+        // The intent is of this process, so the records on the host are those of it.
+        self.see_through(reach, &order, boot, answer, true).await
     }
 
     /// Asks the host what became of a step.
@@ -192,21 +207,25 @@ impl Work<'_> {
         let claim = claim(step, attempt.max(1));
         let order = StepOrder { step, claim: &claim, only_begin: step.kind == PlannedStep::REBOOT };
         // Without this run's records a missing claim says nothing.
-        let answer = match reach.lookup(&order, may_begin && self.known).await {
-            StepAnswer::NotBegun(_) if !self.known => StepAnswer::Forgotten,
+        let past = self.past.step(&step.id).map_or("", |past| past.records.as_str());
+        let known = !past.is_empty() && past == self.records;
+        let answer = match reach.lookup(&order, may_begin && known).await {
+            StepAnswer::NotBegun(_) if !known => StepAnswer::Forgotten,
             StepAnswer::NotBegun(_) if may_begin => reach.begin(&order).await,
             answer => answer,
         };
-        self.see_through(reach, &order, boot, answer).await
+        self.see_through(reach, &order, boot, answer, known).await
     }
 
     /// From the first answer to the end: makes lost connections again and asks until the host tells.
+    /// `known`: whether the host's records are those that were there when the intent was written.
     async fn see_through<R: Reach>(
         &mut self,
         reach: &mut R,
         order: &StepOrder<'_>,
         boot: &BootIdentity,
         mut answer: StepAnswer,
+        known: bool,
     ) -> StepEnd {
         if order.only_begin && is_going_down(&answer) {
             return self.await_new_boot(reach, boot, answer).await;
@@ -226,8 +245,9 @@ impl Work<'_> {
                 return StepEnd::lost(format!("{why}, and how it ended is not known: {}", error.reason));
             }
             activity(self.context.sink, &self.host.name, &format!("step {}: looking it up", order.step.id));
-            let may_begin = self.context.stop.reason().is_none() && !reach.is_cancelled();
+            let may_begin = known && self.context.stop.reason().is_none() && !reach.is_cancelled();
             answer = match reach.lookup(order, may_begin).await {
+                StepAnswer::NotBegun(_) if !known => StepAnswer::Forgotten,
                 StepAnswer::NotBegun(_) if may_begin => reach.begin(order).await,
                 answer => answer,
             };

@@ -33,6 +33,9 @@ pub struct WorkContext<'a> {
     pub lock: LockOrder,
     /// How long to wait for hosts that went away.
     pub limits: WorkLimits,
+    /// Is told what a host's end costs before that is recorded: once it returns, a stop that follows from
+    /// it is in force.
+    pub failing: &'a (dyn Fn(Toll) + Sync),
 }
 
 /// How long to wait for a host that went away.
@@ -73,9 +76,12 @@ pub async fn work<R: Reach>(
     context.sink.record(Some(&host.name), Event::HostStarted { wave: Some(wave.to_owned()) })?;
     let nothing = HostPast::default();
     let past = past.unwrap_or(&nothing);
-    let mut work = Work { context, host, past, known: false, facts: None };
+    let mut work = Work { context, host, past, records: String::new(), facts: None };
     let end = work.run(reach).await?;
     let toll = Toll::of(end.verdict.state, end.after_steps);
+    if toll != Toll::Free {
+        (context.failing)(toll);
+    }
     let ended = Event::HostEnded {
         state: end.verdict.state,
         reason: context.redactor.redact_text(&end.verdict.reason),
@@ -91,8 +97,8 @@ pub(super) struct Work<'a> {
     pub(super) context: &'a WorkContext<'a>,
     pub(super) host: &'a PlannedHost,
     pub(super) past: &'a HostPast,
-    /// Whether the host still had this run's records when its lock was taken.
-    pub(super) known: bool,
+    /// Which records of this run are on the host.
+    pub(super) records: String,
     /// What was last learnt of the host.
     pub(super) facts: Option<Box<Facts>>,
 }
@@ -276,16 +282,19 @@ impl Work<'_> {
     /// Takes the host's lock; `Err` has the host's end where that cannot be had.
     pub(super) async fn take_lock<R: Reach>(&mut self, reach: &mut R) -> Result<Result<(), End>, SinkError> {
         self.activity("taking the lock");
-        if !self.past.was_begun()
-            && let Some(reason) =
-                self.context.stop.reason().filter(|_| !deliberate::is_on(Defect::StopIgnored))
-        {
-            let reason = format!("stopped before it was touched: {reason}");
-            return Ok(Err(End { unfinished: true, ..self.without_lock(HostState::Skipped, reason, None) }));
-        }
+        let order = self.lock_order();
         let mut tries = 0;
         let answer = loop {
-            match reach.lock(&self.context.lock).await {
+            // A host that may have been touched already is not kept from being brought to an end.
+            let free = tries > 0 || self.past.was_begun() || deliberate::is_on(Defect::StopIgnored);
+            let touch = match self.context.stop.touch() {
+                Err(_) if free => None,
+                Ok(touch) => Some(touch),
+                Err(reason) => return Ok(Err(self.untouched(&reason))),
+            };
+            let answer = reach.lock(&order).await;
+            drop(touch);
+            match answer {
                 Ok(answer) => break answer,
                 Err(error) => {
                     tries += 1;
@@ -296,14 +305,15 @@ impl Work<'_> {
             }
         };
         match answer {
-            LockAnswer::Taken { from, broken, known } => {
-                self.known = known;
+            LockAnswer::Taken { from, broken, records } => {
+                self.records = records.clone();
                 let from = from.map(|from| escape_line(&from));
-                self.context.sink.record(Some(&self.host.name), Event::LockTaken { from, broken })?;
+                let taken = Event::LockTaken { from, broken, records };
+                self.context.sink.record(Some(&self.host.name), taken)?;
                 Ok(Ok(()))
             }
             LockAnswer::Held(_) if deliberate::is_on(Defect::LockIgnored) => {
-                let taken = Event::LockTaken { from: None, broken: false };
+                let taken = Event::LockTaken { from: None, broken: false, records: String::new() };
                 self.context.sink.record(Some(&self.host.name), taken)?;
                 Ok(Ok(()))
             }
@@ -315,9 +325,19 @@ impl Work<'_> {
         }
     }
 
+    fn untouched(&self, reason: &str) -> End {
+        let reason = format!("stopped before it was touched: {reason}");
+        End { unfinished: true, ..self.without_lock(HostState::Skipped, reason, None) }
+    }
+
     fn lost_at_lock(&self, reason: String) -> End {
         let reason = format!("lost before its first step: {reason}");
         End { unfinished: true, lost: true, ..self.without_lock(HostState::Interrupted, reason, None) }
+    }
+
+    /// This order for the lock: what it may have to make on the host has a name of its own.
+    fn lock_order(&self) -> LockOrder {
+        LockOrder { token: uuid::Uuid::new_v4().simple().to_string(), ..self.context.lock.clone() }
     }
 
     fn locked_out(&self, holder: &Holder) -> End {

@@ -172,7 +172,12 @@ impl Work<'_> {
             stop: &stop,
             cancel: &cancel,
             redactor: &redactor,
-            lock: LockOrder { run: log.run_id(), owner: operator(), break_lock: self.changing.break_lock },
+            lock: LockOrder {
+                run: log.run_id(),
+                owner: operator(),
+                break_lock: self.changing.break_lock,
+                token: String::new(),
+            },
             limits: WorkLimits {
                 reconnect: Duration::from_secs(self.changing.reconnect_timeout),
                 reboot: Duration::from_secs(self.changing.reboot_timeout),

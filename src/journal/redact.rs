@@ -71,7 +71,7 @@ pub(super) fn redact_event(mut event: Event, redactor: &Redactor) -> Event {
             retry_failed: _,
             break_lock: _,
         } => redact(operator),
-        Event::LockTaken { from, broken: _ } => from.iter_mut().for_each(redact),
+        Event::LockTaken { from, broken: _, records: _ } => from.iter_mut().for_each(redact),
         Event::LockReleased { left } => left.iter_mut().for_each(redact),
         Event::RunStopped { reason, exit: _ } => redact(reason),
         Event::WaveStarted { wave: _, hosts: _, max_failures: _, max_unreachable: _ }

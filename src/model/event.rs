@@ -226,6 +226,9 @@ pub enum Event {
         /// Whether a live lock of another run was broken by `--break-lock`.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         broken: bool,
+        /// Which records of this run are on the host.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        records: String,
     },
     /// The lock was given back and nothing of uproot is left on the host; or why something is.
     LockReleased {

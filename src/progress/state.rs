@@ -60,7 +60,7 @@ impl Seen {
             Event::WaveApproved { wave, operator } => {
                 Self::WaveApproved { wave: wave.clone(), operator: operator.clone() }
             }
-            Event::LockTaken { from, broken } if from.is_some() || *broken => {
+            Event::LockTaken { from, broken, .. } if from.is_some() || *broken => {
                 Self::LockTaken { from: from.clone(), broken: *broken }
             }
             Event::LockReleased { left: Some(what) } => Self::Left { what: what.clone() },

@@ -134,7 +134,11 @@ fn plain_lines_tell_of_waits_stops_and_resumptions() {
         progress.observe(Some("web01"), &doing(text));
     }
     progress.observe(Some("web01"), &doing("rebooting, waiting for it to come back"));
-    let lock = |from: Option<&str>, broken| Event::LockTaken { from: from.map(str::to_owned), broken };
+    let lock = |from: Option<&str>, broken| Event::LockTaken {
+        from: from.map(str::to_owned),
+        broken,
+        records: String::new(),
+    };
     progress.observe(Some("web01"), &lock(None, false));
     progress.observe(Some("web01"), &lock(Some("expired"), false));
     progress.observe(Some("web01"), &lock(Some("run 1 of \x1b[2J"), true));

@@ -54,7 +54,7 @@ impl Building {
                 self.host.boot = Some(boot.clone());
             }
             Event::Findings { phase, findings } => self.found(*phase, findings),
-            Event::LockTaken { from, broken } => self.lock_taken(from.as_ref(), *broken),
+            Event::LockTaken { from, broken, .. } => self.lock_taken(from.as_ref(), *broken),
             Event::LockReleased { left } => {
                 let lock = self.host.lock.get_or_insert_default();
                 lock.held = false;

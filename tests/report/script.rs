@@ -159,7 +159,7 @@ impl Script {
     }
 
     pub(crate) fn lock(&mut self, host: &str, from: Option<&str>, broken: bool) -> &mut Self {
-        self.add(Some(host), Event::LockTaken { from: from.map(str::to_owned), broken })
+        self.add(Some(host), Event::LockTaken { from: from.map(str::to_owned), broken, records: "r".into() })
     }
 
     pub(crate) fn release(&mut self, host: &str, left: Option<&str>) -> &mut Self {

@@ -19,10 +19,10 @@ pub fn read_lock(stdout: &[u8]) -> Result<LockAnswer, String> {
     let mut words = Words(line);
     match words.next()? {
         "taken" => {
-            let known = words.one_of("new", "known")?;
+            let records = words.name()?;
             let broken = words.one_of("whole", "broken")?;
             let from = words.said();
-            Ok(LockAnswer::Taken { from: (!from.is_empty()).then_some(from), broken, known })
+            Ok(LockAnswer::Taken { from: (!from.is_empty()).then_some(from), broken, records })
         }
         "held" => Ok(LockAnswer::Held(words.holder()?)),
         "refused" => Ok(LockAnswer::Refused(words.said())),
@@ -168,6 +168,13 @@ impl<'a> Words<'a> {
     fn number(&mut self) -> Result<u64, String> {
         let word = self.next()?;
         word.parse().map_err(|_| strange(word))
+    }
+
+    /// A name of ours.
+    fn name(&mut self) -> Result<String, String> {
+        let word = self.next()?;
+        let ours = word.len() <= 64 && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if ours { Ok(word.to_owned()) } else { Err(strange(word)) }
     }
 
     /// Whether the next word is the second of the two.

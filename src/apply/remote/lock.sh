@@ -39,16 +39,19 @@ up_lock() {
 
 # The lock is ours.
 up_settle() {
-  up_known=new
-  [ -d "$up_run" ] && ! [ -L "$up_run" ] && [ -e "$up_run/made" ] && up_known=known
+  up_records=
+  [ -d "$up_run" ] && ! [ -L "$up_run" ] && [ -e "$up_run/made" ] && read -r up_records <"$up_run/made"
+  case $up_records in *[!0-9A-Za-z-]*) up_records='' ;; esac
   up_clear
-  if [ "$up_known" = new ]; then
-    if ! up_why=$(mkdir -p "$up_run" 2>&1 && { : >"$up_run/made"; } 2>&1); then
+  if [ -z "$up_records" ]; then
+    up_records=$up_token
+    if ! up_why=$(mkdir -p "$up_run" 2>&1 && { printf '%s\n' "$up_token" >"$up_run/made"; } 2>&1) ||
+      ! [ -s "$up_run/made" ]; then
       up_say refused "\`$up_state/$up_run\` cannot be made: $up_why"
       return
     fi
   fi
-  up_say taken "$up_known" "$up_broken" "$up_from"
+  up_say taken "$up_records" "$up_broken" "$up_from"
 }
 
 # What dead runs and processes left; whatever is not known as such stays.

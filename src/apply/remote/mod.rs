@@ -89,7 +89,8 @@ pub struct NameError {
 pub fn lock_script(place: &Place, order: &LockOrder) -> Result<String, NameError> {
     let head = head(place, order)?;
     let force = if order.break_lock { "yes" } else { "no" };
-    Ok(script(&head, &[("break", force)], &[BASE, LEASE, LOCK]))
+    let token = file_name("token", &order.token)?;
+    Ok(script(&head, &[("break", force), ("token", &token)], &[BASE, LEASE, LOCK]))
 }
 
 /// The script that makes the lease last anew; `read_renewal` reads its answer.

@@ -302,20 +302,20 @@ impl Waves {
 
     /// Which budget of the wave in hand is exceeded.
     fn exceeded(&self) -> Option<String> {
-        let spec = self.specs.get(self.current)?;
-        let slack = usize::from(is_on(Defect::BudgetOffByOne));
-        if self.failures > spec.max_failures.saturating_add(slack) {
-            return Some(format!(
-                "{} of wave `{}` failed, {} may",
-                hosts(self.failures),
-                spec.name,
-                spec.max_failures
-            ));
-        }
-        let limit = spec.max_unreachable?;
-        (self.unreachable > limit.saturating_add(slack)).then(|| {
-            format!("{} of wave `{}` unreachable, {limit} may be", hosts(self.unreachable), spec.name)
-        })
+        exceeded(self.specs.get(self.current)?, self.failures, self.unreachable)
+    }
+
+    /// Whether so much more would exceed a budget of the wave in hand, and which.
+    #[must_use]
+    pub fn would_exceed(&self, failures: usize, unreachable: usize) -> Option<String> {
+        exceeded(self.specs.get(self.current)?, self.failures + failures, self.unreachable + unreachable)
+    }
+
+    /// Which budget of a later wave an earlier process has exceeded: until a person goes on after that, no
+    /// host of an earlier wave is taken up either.
+    fn exceeded_later(&self) -> Option<String> {
+        let later = self.specs.iter().zip(&self.past).skip(self.current + 1);
+        later.into_iter().find_map(|(spec, past)| exceeded(spec, past.failures, past.unreachable))
     }
 
     /// Does all that can be done without another input.
@@ -364,6 +364,9 @@ impl Waves {
         (self.failures, self.unreachable) = (past.failures, past.unreachable);
         let exceeded = self.exceeded();
         if !left.is_empty() && exceeded.is_none() {
+            if let Some(reason) = self.exceeded_later() {
+                return Gate::Stopped(reason);
+            }
             let gate = self.gate(now, actions);
             if !matches!(gate, Gate::Open) {
                 return gate;
@@ -546,6 +549,18 @@ fn is_open(window: &Window, now: &Now) -> bool {
 
 fn to_the_minute(at: Timestamp) -> Timestamp {
     at.round(Unit::Minute).unwrap_or(at)
+}
+
+/// Which budget of a wave so many failures exceed.
+fn exceeded(spec: &WaveSpec, failures: usize, unreachable: usize) -> Option<String> {
+    let slack = usize::from(is_on(Defect::BudgetOffByOne));
+    if failures > spec.max_failures.saturating_add(slack) {
+        let (count, most) = (hosts(failures), spec.max_failures);
+        return Some(format!("{count} of wave `{}` failed, {most} may", spec.name));
+    }
+    let limit = spec.max_unreachable?;
+    (unreachable > limit.saturating_add(slack))
+        .then(|| format!("{} of wave `{}` unreachable, {limit} may be", hosts(unreachable), spec.name))
 }
 
 fn hosts(count: usize) -> String {
