@@ -61,7 +61,9 @@ fn each_deliberate_defect_is_caught() {
         let caught = (0..SEEDS).find_map(|seed| sim::run(seed, false).err());
         switch(None);
         match caught {
-            Some(failure) => println!("{:<28} seed {:>5}: {}", format!("{defect:?}"), failure.seed, failure.what),
+            Some(failure) => {
+                println!("{:<28} seed {:>5}: {}", format!("{defect:?}"), failure.seed, failure.what)
+            }
             None => missed.push(defect),
         }
     }
