@@ -39,6 +39,7 @@ fn started(hosts: &[&str], plan: Option<String>) -> Event {
         playbook: "ab".repeat(32),
         plan,
         options: BTreeMap::from([("parallel".to_owned(), "4".to_owned())]),
+        scope: Default::default(),
         hosts: hosts.iter().map(entry).collect(),
     }
 }

@@ -238,7 +238,7 @@ pub fn is_retried(state: HostState) -> bool {
         | HostState::Unknown
         | HostState::Unreachable
         | HostState::Skipped => true,
-        HostState::RemovedRebootPending | HostState::Removed | HostState::Clean => false,
+        HostState::RemovedRebootPending | HostState::Exempt | HostState::Removed | HostState::Clean => false,
     }
 }
 

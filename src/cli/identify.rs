@@ -176,6 +176,7 @@ fn on_saved_facts(
             playbook: playbook.digest.clone(),
             plan: None,
             options: BTreeMap::from([("facts".to_owned(), directory.display().to_string())]),
+            scope: Default::default(),
             hosts: documents.iter().map(host).collect(),
         },
     )?;

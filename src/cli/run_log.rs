@@ -94,6 +94,7 @@ impl RunLog {
             playbook: start.playbook,
             plan: start.plan.map(|(digest, _)| digest),
             options: start.options,
+            scope: Default::default(),
             hosts: start.hosts,
         };
         log.record(None, started)?;

@@ -26,7 +26,7 @@ pub use drift::drift;
 pub(crate) use text::cut;
 
 use crate::facts::Facts;
-use crate::model::{Evidence, EvidenceRole, Finding, Platform, ProductState, Truth};
+use crate::model::{Evidence, EvidenceRole, Finding, Platform, ProductClass, ProductState, Truth};
 use crate::playbook::{Check, Product, Rule, VersionSource};
 use outcome::{BECOME, Doubt, Outcome};
 
@@ -106,7 +106,9 @@ pub fn finding(product: &ProductRules<'_>, facts: &Facts) -> Finding {
     let mut found = Finding {
         product: product.id.to_owned(),
         name: product.name.to_owned(),
+        class: ProductClass::default(),
         result,
+        exemption: None,
         version: None,
         evidence: Vec::new(),
     };

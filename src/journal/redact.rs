@@ -6,15 +6,27 @@
 //! words of enums are left: a password that happens to be `clean` must not make a journal unreadable.
 
 use crate::model::event::{HostEntry, OutputRef};
-use crate::model::{Event, Evidence, Finding, MachineIdentity, Redactor};
+use crate::model::scope::{ScopeEntry, ScopeProfile, Waiver, WaiverList};
+use crate::model::{Event, Evidence, Exemption, Finding, MachineIdentity, Redactor, Scope};
 
 /// The event with every secret in its texts replaced.
 pub(super) fn redact_event(mut event: Event, redactor: &Redactor) -> Event {
     let redact = |text: &mut String| redact_text(redactor, text);
     match &mut event {
-        Event::RunStarted { run: _, verb: _, version: _, operator, playbook: _, plan: _, options, hosts } => {
+        Event::RunStarted {
+            run: _,
+            verb: _,
+            version: _,
+            operator,
+            playbook: _,
+            plan: _,
+            options,
+            scope,
+            hosts,
+        } => {
             redact(operator);
             options.values_mut().for_each(redact);
+            redact_scope(redactor, scope);
             for HostEntry { name: _, address, user, groups: _ } in hosts {
                 redact(address);
                 user.iter_mut().for_each(redact);
@@ -84,14 +96,36 @@ pub(super) fn redact_event(mut event: Event, redactor: &Redactor) -> Event {
 
 fn redact_finding(redactor: &Redactor, finding: &mut Finding) {
     let redact = |text: &mut String| redact_text(redactor, text);
-    let Finding { product: _, name, result: _, version, evidence } = finding;
+    let Finding { product: _, name, class: _, result: _, exemption, version, evidence } = finding;
     redact(name);
+    if let Some(Exemption { kind: _, reason, ticket, until: _ }) = exemption {
+        redact(reason);
+        ticket.iter_mut().for_each(redact);
+    }
     version.iter_mut().for_each(redact);
     for Evidence { role: _, check, truth: _, facts, matched, reason } in evidence {
         redact(check);
         facts.iter_mut().for_each(redact);
         matched.iter_mut().flatten().for_each(redact);
         reason.iter_mut().for_each(redact);
+    }
+}
+
+/// Patterns, classes and digests say what counted, so they stay as they are.
+fn redact_scope(redactor: &Redactor, scope: &mut Scope) {
+    let redact = |text: &mut String| redact_text(redactor, text);
+    let Scope { profile, waivers } = scope;
+    if let Some(ScopeProfile { id: _, name, digest: _, out }) = profile {
+        redact(name);
+        for ScopeEntry { class: _, product: _, reason } in out {
+            redact(reason);
+        }
+    }
+    if let Some(WaiverList { file, digest: _, waivers }) = waivers {
+        redact(file);
+        for Waiver { hosts: _, product: _, reason, ticket, until: _ } in waivers {
+            [reason, ticket].into_iter().for_each(redact);
+        }
     }
 }
 

@@ -102,6 +102,7 @@ pub(super) fn start() -> Event {
         playbook: "p".into(),
         plan: None,
         options: BTreeMap::new(),
+        scope: Default::default(),
         hosts: vec![host],
     }
 }

@@ -16,6 +16,7 @@
 
 use super::finding::Finding;
 use super::identity::{BootIdentity, MachineIdentity, Platform};
+use super::scope::Scope;
 use super::state::{ExitCode, HostState};
 use super::truth::Truth;
 use jiff::Timestamp;
@@ -149,6 +150,9 @@ pub enum Event {
         /// Options that shape the run (limit, parallel, allow…), never a secret.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         options: BTreeMap<String, String>,
+        /// What the run counts.
+        #[serde(default, skip_serializing_if = "Scope::is_empty")]
+        scope: Scope,
         /// Every host of the run.
         hosts: Vec<HostEntry>,
     },

@@ -1,5 +1,6 @@
 //! What was found of a product on a host, and the facts that made it so.
 
+use super::scope::{Exemption, ProductClass};
 use super::truth::Truth;
 use serde::{Deserialize, Serialize};
 
@@ -84,8 +85,14 @@ pub struct Finding {
     pub product: String,
     /// The product's name for people.
     pub name: String,
+    /// What kind of thing the product is.
+    #[serde(default, skip_serializing_if = "is_product")]
+    pub class: ProductClass,
     /// What the product is on this host.
     pub result: ProductState,
+    /// What the run's scope or a waiver makes of it; none: it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exemption: Option<Exemption>,
     /// The installed version, where it could be read. A host string.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -93,4 +100,17 @@ pub struct Finding {
     /// too much: an absent product keeps none).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Evidence>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_product(class: &ProductClass) -> bool {
+    *class == ProductClass::Product
+}
+
+impl Finding {
+    /// Whether the run's scope or a waiver leaves it out of states and exit codes.
+    #[must_use]
+    pub fn is_exempt(&self) -> bool {
+        self.exemption.as_ref().is_some_and(|exemption| exemption.kind.exempts())
+    }
 }

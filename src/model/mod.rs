@@ -1,7 +1,7 @@
 //! The nouns that every module shares. No I/O happens here.
 //!
 //! Owns: places and diagnostics, YAML nodes with positions, platforms and identities, three-valued
-//! truth, findings, host states, events, secrets, the change grant, bounded output, cancellation.
+//! truth, findings, scope, host states, events, secrets, the change grant, bounded output, cancellation.
 
 pub mod cancel;
 pub mod deliberate;
@@ -11,6 +11,7 @@ pub mod finding;
 pub mod grant;
 pub mod identity;
 pub mod output;
+pub mod scope;
 pub mod secret;
 pub mod state;
 pub mod truth;
@@ -23,6 +24,7 @@ pub use finding::{Evidence, EvidenceRole, Finding, ProductState};
 pub use grant::ChangeGrant;
 pub use identity::{BootIdentity, MachineIdentity, Platform};
 pub use output::BoundedOutput;
+pub use scope::{Exemption, ExemptionKind, ProductClass, Scope};
 pub use secret::{Redactor, Secret, SecretSource};
 pub use state::{ExitCode, HostState};
 pub use truth::Truth;

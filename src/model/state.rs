@@ -29,6 +29,8 @@ pub enum HostState {
     Skipped,
     /// Removed, but a needed reboot has not happened yet.
     RemovedRebootPending,
+    /// Nothing that counts is there, but something that the run's scope leaves out or a waiver allows.
+    Exempt,
     /// Removed by this run, and proven absent.
     Removed,
     /// Every question was asked and answered: nothing is there.
@@ -37,7 +39,7 @@ pub enum HostState {
 
 impl HostState {
     /// Every state, worst first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Failed,
         Self::Interrupted,
         Self::Blocked,
@@ -48,6 +50,7 @@ impl HostState {
         Self::Unreachable,
         Self::Skipped,
         Self::RemovedRebootPending,
+        Self::Exempt,
         Self::Removed,
         Self::Clean,
     ];
@@ -66,6 +69,7 @@ impl HostState {
             Self::Unreachable => "unreachable",
             Self::Skipped => "skipped",
             Self::RemovedRebootPending => "removed-reboot-pending",
+            Self::Exempt => "exempt",
             Self::Removed => "removed",
             Self::Clean => "clean",
         }
@@ -75,7 +79,7 @@ impl HostState {
     #[must_use]
     pub fn exit_code(self) -> ExitCode {
         match self {
-            Self::Clean | Self::Removed => ExitCode::Success,
+            Self::Clean | Self::Removed | Self::Exempt => ExitCode::Success,
             Self::Present | Self::Residue => ExitCode::Found,
             _ => ExitCode::CannotVouch,
         }
@@ -92,7 +96,7 @@ impl std::fmt::Display for HostState {
 /// interruption, a gate, a finding, a host that cannot be vouched for, success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ExitCode {
-    /// 0: every host is clean or removed (or its reboot is pending, where the plan takes that for done).
+    /// 0: every host is clean, removed or exempt (or its reboot is pending, where the plan takes that for done).
     Success,
     /// 1: a host is present or residue.
     Found,

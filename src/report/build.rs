@@ -26,7 +26,7 @@ struct Builder {
 
 impl Builder {
     fn start(record: &Record) -> Result<Self, ReportError> {
-        let Event::RunStarted { run, verb, version, operator, playbook, plan, options, hosts } =
+        let Event::RunStarted { run, verb, version, operator, playbook, plan, options, scope, hosts } =
             &record.event
         else {
             return Err(ReportError::Start { seq: record.seq });
@@ -45,12 +45,15 @@ impl Builder {
             playbook: playbook.clone(),
             plan: plan.clone(),
             options: options.clone(),
+            scope: scope.clone(),
             hosts: Vec::new(),
             waves: Vec::new(),
             summary: BTreeMap::new(),
             notes: Vec::new(),
             recorded_exit: None,
             spent: None,
+            check: None,
+            comparison: None,
         };
         let hosts = hosts.iter().map(|entry| (entry.name.clone(), Building::new(entry))).collect();
         Ok(Self { report, hosts, approvals: Vec::new(), stated: None })

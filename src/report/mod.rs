@@ -18,17 +18,21 @@
 
 mod build;
 mod build_host;
+mod compare;
 mod json;
 pub(crate) mod layout;
 mod next;
 mod table;
 mod table_host;
 
+pub use compare::{Change, ChangeKind, Comparison, RunRef};
 pub use json::json;
 pub use table::{TableOptions, table};
 
 use crate::model::event::{OutputRef, StepResult};
-use crate::model::{BootIdentity, ExitCode, Finding, HostState, MachineIdentity, Platform, Record, Truth};
+use crate::model::{
+    BootIdentity, ExitCode, Finding, HostState, MachineIdentity, Platform, Record, Scope, Truth,
+};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -93,6 +97,8 @@ pub struct Report {
     pub plan: Option<String>,
     /// Options that shaped the run.
     pub options: BTreeMap<String, String>,
+    /// What it counts.
+    pub scope: Scope,
     /// Every host, what needs attention first, then by name.
     pub hosts: Vec<HostReport>,
     /// The waves that were begun, in order.
@@ -101,10 +107,35 @@ pub struct Report {
     pub summary: BTreeMap<HostState, usize>,
     /// What else a reader must know: decisions, repairs, what does not agree.
     pub notes: Vec<String>,
+    /// What checking the journal itself gave; none: it was not checked, as of a run that has just ended in
+    /// this process.
+    pub check: Option<JournalCheck>,
+    /// What differs from earlier runs, where that was asked.
+    pub comparison: Option<Comparison>,
     /// What the last record says the process exited with.
     recorded_exit: Option<ExitCode>,
     /// The wave whose budget is spent, where no resumption renewed it.
     spent: Option<String>,
+}
+
+/// What checking a run's journal, blobs, plan, seals and approvals gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JournalCheck {
+    /// Every defect that makes the journal broken, in words; none: it is whole. A report of a broken journal
+    /// is made only where a person asked for it, and says so first.
+    pub defects: Vec<String>,
+    /// Who sealed what, in words, in order.
+    pub seals: Vec<String>,
+    /// What else is to be known of it: not finished, not sealed, a seal whose signer is not known.
+    pub remarks: Vec<String>,
+}
+
+impl JournalCheck {
+    /// Whether the journal is broken.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        !self.defects.is_empty()
+    }
 }
 
 /// A stopped or dead run went on.

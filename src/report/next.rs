@@ -50,8 +50,10 @@ fn is_stuck(host: &HostReport) -> bool {
 
 /// Whether a resumption takes the host up again only by `--retry-failed`.
 fn needs_retry(host: &HostReport) -> bool {
-    let ended_well =
-        matches!(host.state, HostState::RemovedRebootPending | HostState::Removed | HostState::Clean);
+    let ended_well = matches!(
+        host.state,
+        HostState::RemovedRebootPending | HostState::Exempt | HostState::Removed | HostState::Clean
+    );
     // Another name of a machine is never worked on.
     let is_another_name = host.state == HostState::Skipped && host.started.is_none();
     is_stuck(host) || !(host.unfinished || ended_well || is_another_name)
@@ -99,9 +101,11 @@ impl Way {
             HostState::Unknown | HostState::Unreachable => Some(Self::Reach),
             HostState::Present | HostState::Residue => Some(Self::PlanAnew),
             HostState::RemovedRebootPending if !report.pending_is_ok() => Some(Self::Reboot),
-            HostState::RemovedRebootPending | HostState::Skipped | HostState::Removed | HostState::Clean => {
-                None
-            }
+            HostState::RemovedRebootPending
+            | HostState::Skipped
+            | HostState::Exempt
+            | HostState::Removed
+            | HostState::Clean => None,
         }
     }
 

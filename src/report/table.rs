@@ -120,7 +120,7 @@ fn color(state: HostState) -> &'static str {
         | HostState::Unknown
         | HostState::Unreachable
         | HostState::RemovedRebootPending => "33",
-        HostState::Skipped => "2",
+        HostState::Skipped | HostState::Exempt => "2",
         HostState::Removed | HostState::Clean => "32",
     }
 }
@@ -202,7 +202,8 @@ fn verdict(report: &Report) -> String {
     let found = count(&[HostState::Present, HostState::Residue]);
     let reboot = count(&[HostState::RemovedRebootPending]);
     let good = count(&[HostState::Clean, HostState::Removed]);
-    let open = total - found - reboot - good;
+    let exempt = count(&[HostState::Exempt]);
+    let open = total - found - reboot - good - exempt;
     let mut sentences = Vec::new();
     sentences.extend(how_it_ended(report));
     if total == 0 {
@@ -219,6 +220,13 @@ fn verdict(report: &Report) -> String {
     if reboot > 0 {
         let accepted = if report.pending_is_ok() { ", which the plan accepts" } else { "" };
         sentences.push(format!("{} must be rebooted before the removal is proven{accepted}.", hosts(reboot)));
+    }
+    if exempt > 0 {
+        let verb = if exempt == 1 { "has" } else { "have" };
+        sentences.push(format!(
+            "{exempt} of {} {verb} only what the scope leaves out or a waiver allows.",
+            hosts(total)
+        ));
     }
     if open > 0 {
         sentences.push(format!("{open} of {} cannot be vouched for.", hosts(total)));

@@ -3,7 +3,7 @@
 use super::*;
 use crate::detect::testing::{clean_host, gap};
 use crate::model::event::StepResult;
-use crate::model::{Evidence, EvidenceRole, Platform, Truth};
+use crate::model::{Evidence, EvidenceRole, Platform, ProductClass, Truth};
 use HostState::{
     Blocked, Clean, Failed, Interrupted, Present, Removed, RemovedRebootPending, Residue, Unknown,
 };
@@ -15,7 +15,15 @@ fn found(product: &str, result: ProductState) -> Finding {
         _ => vec![evidence(Truth::True, None)],
     };
     let version = (result == ProductState::Present).then(|| "12.1".to_owned());
-    Finding { product: product.into(), name: product.to_uppercase(), result, version, evidence }
+    Finding {
+        product: product.into(),
+        name: product.to_uppercase(),
+        class: ProductClass::Product,
+        result,
+        exemption: None,
+        version,
+        evidence,
+    }
 }
 
 fn evidence(truth: Truth, reason: Option<&str>) -> Evidence {

@@ -37,6 +37,7 @@ impl Script {
             playbook: "ab".repeat(32),
             plan: Some("cd".repeat(32)),
             options: BTreeMap::from([("parallel".to_owned(), "4".to_owned())]),
+            scope: Default::default(),
             hosts: hosts.iter().enumerate().map(entry).collect(),
         };
         self.add(None, event)
@@ -199,7 +200,9 @@ pub(crate) fn finding(product: &str, result: ProductState, version: Option<&str>
     Finding {
         product: product.into(),
         name: format!("Kaspersky {product}"),
+        class: Default::default(),
         result,
+        exemption: None,
         version: version.map(str::to_owned),
         evidence,
     }

@@ -176,6 +176,7 @@ fn started(plan: &Plan, orders: &Orders) -> Event {
         playbook: plan.playbook_digest.clone(),
         plan: None,
         options,
+        scope: Default::default(),
         hosts: plan.hosts.iter().map(|host| entry(&host.name)).collect(),
     }
 }

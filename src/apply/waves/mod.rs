@@ -93,6 +93,7 @@ impl Toll {
             | HostState::Residue
             | HostState::Skipped
             | HostState::RemovedRebootPending
+            | HostState::Exempt
             | HostState::Removed
             | HostState::Clean => Self::Free,
         }
