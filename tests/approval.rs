@@ -295,6 +295,31 @@ fn numbers_that_happen_to_be_short_are_read_and_written() {
     }
 }
 
+#[test]
+fn a_key_whose_number_happens_to_be_short_signs() {
+    let place = Place::new();
+    // One key in 256 is such, and is read by OpenSSH's own programs only.
+    let made = |number: u32| {
+        assert!(number < 5000, "no key of that kind");
+        let name = format!("key{number}");
+        place.new_key(&name, "ecdsa", "256", "");
+        PrivateKey::from_openssh(place.text(&name)).is_err().then_some(name)
+    };
+    let name = (0..).find_map(made).unwrap();
+    place.list(&format!("alice {}", place.text(&format!("{name}.pub"))));
+    place.uproot(&["approve", "plan.json", "--key", &name, "--yes"]).code(0);
+    assert!(place.keygen_accepts("alice", "plan.json.sig"));
+
+    std::fs::remove_file(place.path("plan.json.sig")).unwrap();
+    let path = place.path(&name);
+    place.keygen(&["-p", "-q", "-P", "", "-N", PASSPHRASE, "-f", path.to_str().unwrap()], b"").code(0);
+    let approve = ["approve", "plan.json", "--key", &name, "--yes"];
+    place.uproot_with(&approve, &[("UPROOT_KEY_PASSPHRASE", "wrong")]).code(2);
+    assert!(place.signatures().is_empty());
+    place.uproot_with(&approve, &[("UPROOT_KEY_PASSPHRASE", PASSPHRASE)]).code(0);
+    assert!(place.keygen_accepts("alice", "plan.json.sig"));
+}
+
 /// Signs as a security key would: the test plays the device.
 fn raw_signature<K: ssh_key::SigningKey>(key: &K, message: &[u8]) -> Signature {
     key.try_sign(message).unwrap()

@@ -8,6 +8,9 @@
     reason = "tests"
 )]
 
+#[path = "journal/resumed.rs"]
+mod resumed;
+
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

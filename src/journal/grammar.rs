@@ -287,3 +287,38 @@ fn in_words(counts: &BTreeMap<HostState, usize>) -> String {
     }
     counts.iter().map(|(state, count)| format!("{count} {state}")).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ExitCode;
+    use jiff::Timestamp;
+
+    #[test]
+    fn what_follows_a_stop_without_a_resumption_is_a_defect() {
+        let stop = Event::RunStopped { reason: "a gate".into(), exit: ExitCode::Stopped };
+        let approved = || Event::WaveApproved { wave: "rest".into(), operator: "op".into() };
+        let resumed = Event::RunResumed {
+            operator: "op".into(),
+            version: "0".into(),
+            approved: Vec::new(),
+            after_failures: false,
+            retry_failed: false,
+            break_lock: false,
+        };
+        let events = [
+            crate::journal::testing::start(),
+            stop,
+            Event::Repaired { bytes: 1 },
+            approved(),
+            resumed,
+            approved(),
+        ];
+        let (mut grammar, mut defects) = (Grammar::default(), Vec::new());
+        for (seq, event) in (0..).zip(events) {
+            let record = Record { seq, at: Timestamp::UNIX_EPOCH, host: None, event };
+            grammar.take(seq as usize + 1, &record, &mut defects);
+        }
+        assert_eq!(defects, [Defect::AfterStop { line: 4, event: "wave_approved" }]);
+    }
+}

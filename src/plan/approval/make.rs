@@ -9,6 +9,7 @@ use ssh_key::public::KeyData;
 use ssh_key::sha2::{Digest as _, Sha512};
 use ssh_key::{Algorithm, HashAlg, Mpint, PrivateKey, PublicKey, Signature, SshSig};
 use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use zeroize::Zeroizing;
@@ -32,17 +33,21 @@ pub fn sign_with_file(
 ) -> Result<PlanSignature, ApprovalError> {
     let wrong = |reason: String| ApprovalError::Key { file: file.to_owned(), reason };
     let text = read_key_file(file).map_err(wrong)?;
+    // A number of the key that happens to be short is more than the reader here takes; OpenSSH's own takes it.
+    let unread = |reason: String, passphrase: Option<&Secret>| match sign_by_keygen(bytes, file, passphrase) {
+        Ok(signature) => checked(signature, bytes),
+        Err(_) => Err(wrong(reason)),
+    };
     match KeyForm::of(&text).map_err(wrong)? {
-        KeyForm::Public => checked(sign_by_keygen(bytes, file)?, bytes),
-        // A number of the key that happens to be short is more than the reader here takes; OpenSSH's own
-        // takes it.
-        KeyForm::Unread(reason) => match sign_by_keygen(bytes, file) {
-            Ok(signature) => checked(signature, bytes),
-            Err(_) => Err(wrong(reason)),
-        },
-        KeyForm::Private(key) if is_security_key(&key) => checked(sign_by_keygen(bytes, file)?, bytes),
+        KeyForm::Public => checked(sign_by_keygen(bytes, file, None)?, bytes),
+        KeyForm::Unread(reason) => unread(reason, None),
+        KeyForm::Private(key) if is_security_key(&key) => checked(sign_by_keygen(bytes, file, None)?, bytes),
         KeyForm::Private(key) => {
-            let key = unlocked(*key, file, passphrase).map_err(wrong)?;
+            let key = match unlocked(*key, file, passphrase) {
+                Ok(key) => key,
+                Err(Locked::Refused(reason)) => return Err(wrong(reason)),
+                Err(Locked::Unread { reason, passphrase }) => return unread(reason, Some(&passphrase)),
+            };
             let signature =
                 sign_here(&key, bytes).map_err(|error| wrong(format!("it cannot sign: {error}")))?;
             signature.verify(bytes).map_err(|why| wrong(format!("its signature would not count: {why}")))?;
@@ -97,7 +102,7 @@ pub fn sign_with_agent(bytes: &[u8]) -> Result<PlanSignature, ApprovalError> {
     let directory = tempfile::tempdir().map_err(failed)?;
     let file = directory.path().join("key.pub");
     std::fs::write(&file, format!("{text}\n")).map_err(failed)?;
-    checked(sign_by_keygen(bytes, &file)?, bytes)
+    checked(sign_by_keygen(bytes, &file, None)?, bytes)
 }
 
 fn checked(signature: PlanSignature, bytes: &[u8]) -> Result<PlanSignature, ApprovalError> {
@@ -160,21 +165,34 @@ fn is_security_key(key: &PrivateKey) -> bool {
     key.public_key().algorithm().as_str().starts_with("sk-")
 }
 
+/// Why an encrypted key was not opened here.
+enum Locked {
+    /// Nothing more can be tried.
+    Refused(String),
+    /// It was decrypted with this passphrase, and then not understood.
+    Unread { reason: String, passphrase: Secret },
+}
+
 fn unlocked(
     key: PrivateKey,
     file: &Path,
     passphrase: &mut dyn FnMut(&Path) -> Option<Secret>,
-) -> Result<PrivateKey, String> {
+) -> Result<PrivateKey, Locked> {
     if !key.is_encrypted() {
         return Ok(key);
     }
-    let given = passphrase(file).ok_or(
-        "it is encrypted, and there is no terminal to ask for its passphrase and `UPROOT_KEY_PASSPHRASE` is not \
-         set; or `ssh-add` it and give its `.pub` file",
-    )?;
+    let given = passphrase(file).ok_or_else(|| {
+        Locked::Refused(
+            "it is encrypted, and there is no terminal to ask for its passphrase and `UPROOT_KEY_PASSPHRASE` is \
+             not set; or `ssh-add` it and give its `.pub` file"
+                .to_owned(),
+        )
+    })?;
     key.decrypt(given.expose()).map_err(|error| match error {
-        ssh_key::Error::Crypto => "the passphrase is wrong".to_owned(),
-        other => format!("it cannot be decrypted: {other}"),
+        ssh_key::Error::Crypto => Locked::Refused("the passphrase is wrong".to_owned()),
+        other => {
+            Locked::Unread { reason: format!("it cannot be decrypted: {other}"), passphrase: given.clone() }
+        }
     })
 }
 
@@ -195,8 +213,17 @@ fn agent_keys() -> Result<Vec<PublicKey>, ApprovalError> {
     Ok(text.lines().filter_map(|line| PublicKey::from_openssh(line).ok()).collect())
 }
 
-/// Lets `ssh-keygen` sign; it talks to the agent, to security keys, and to a person by the terminal.
-fn sign_by_keygen(bytes: &[u8], key: &Path) -> Result<PlanSignature, ApprovalError> {
+/// What `ssh-keygen` runs to ask for a passphrase that is known already. It is in the environment, which only
+/// the same user can read, and never in a file or an argument.
+const ASKED: &str = "#!/bin/sh\nprintf '%s\\n' \"$UPROOT_KEY_PASSPHRASE\"\n";
+
+/// Lets `ssh-keygen` sign; it talks to the agent, to security keys, and to a person by the terminal. A
+/// `passphrase` that is known is not asked for again.
+fn sign_by_keygen(
+    bytes: &[u8],
+    key: &Path,
+    passphrase: Option<&Secret>,
+) -> Result<PlanSignature, ApprovalError> {
     let failed = |error: std::io::Error| {
         ApprovalError::KeyGen(if error.kind() == ErrorKind::NotFound {
             "`ssh-keygen` is not installed, and this key can sign by it only: install OpenSSH, or give a private \
@@ -206,13 +233,18 @@ fn sign_by_keygen(bytes: &[u8], key: &Path) -> Result<PlanSignature, ApprovalErr
             error.to_string()
         })
     };
-    let mut child = Command::new("ssh-keygen")
-        .args(["-Y", "sign", "-n", NAMESPACE, "-f"])
-        .arg(key)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
+    let mut command = Command::new("ssh-keygen");
+    command.args(["-Y", "sign", "-n", NAMESPACE, "-f"]).arg(key);
+    let asked = passphrase.map(|_| tempfile::tempdir()).transpose().map_err(failed)?;
+    if let (Some(directory), Some(passphrase)) = (&asked, passphrase) {
+        let program = directory.path().join("passphrase");
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true).mode(0o700);
+        options.open(&program).and_then(|mut file| file.write_all(ASKED.as_bytes())).map_err(failed)?;
+        command.env("SSH_ASKPASS", &program).env("SSH_ASKPASS_REQUIRE", "force");
+        command.env("DISPLAY", ":0").env("UPROOT_KEY_PASSPHRASE", passphrase.expose());
+    }
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
     // One that gives up early closes its input; its status says why.
     let _ = child.stdin.take().map(|mut input| input.write_all(bytes));
     let mut text = Vec::new();
