@@ -343,6 +343,7 @@ fn planned(product: &Product, facts: &Facts, allowed: &[&str]) -> PlannedHost {
         secrets: BTreeMap::new(),
         known_hosts: Vec::new(),
         allowed: allowed.iter().map(|word| (*word).to_owned()).collect(),
+        scope: uproot::model::Scope::default(),
     };
     let found = finding(&ProductRules::from(product), facts);
     let state = match found.result {

@@ -85,6 +85,7 @@ fn steps(actions: Vec<Action>, facts: &Facts) -> Vec<PlannedStep> {
         id: "kesl".into(),
         name: "kesl".into(),
         vendor: None,
+        class: uproot::model::ProductClass::Product,
         platforms: vec![Platform::Linux],
         confirmed: true,
         sources: Vec::new(),
@@ -115,6 +116,7 @@ fn steps(actions: Vec<Action>, facts: &Facts) -> Vec<PlannedStep> {
         secrets: BTreeMap::new(),
         known_hosts: Vec::new(),
         allowed: Vec::new(),
+        scope: uproot::model::Scope::default(),
     };
     let inventory = local();
     let connection = PlannedConnection {

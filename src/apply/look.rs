@@ -6,6 +6,7 @@ use crate::facts::{Facts, Questions, document};
 use crate::model::event::Phase;
 use crate::model::{BootIdentity, Cancel, Event, EventSink, Finding, HostState, MachineIdentity, SinkError};
 use crate::plan::PlannedConnection;
+use crate::scope::Judge;
 use crate::transport::{TransportError, TransportErrorKind, pool};
 use crate::verify::{Verdict, observed};
 use std::collections::BTreeMap;
@@ -14,6 +15,8 @@ use std::collections::BTreeMap;
 pub struct Surveyed<'a> {
     /// Its inventory name.
     pub name: &'a str,
+    /// The groups it belongs to, without `all`.
+    pub groups: &'a [String],
     /// How to reach it.
     pub connection: &'a PlannedConnection,
 }
@@ -44,6 +47,8 @@ pub enum SurveyOutcome {
 pub struct Survey<'a> {
     /// How to reach them.
     pub access: &'a Access,
+    /// Says which findings count.
+    pub judge: &'a Judge<'a>,
     /// What is asked.
     pub questions: &'a Questions,
     /// The products looked for.
@@ -74,23 +79,30 @@ pub struct RebootPending {
     pub boot: BootIdentity,
 }
 
-/// A clean host for which an earlier run asked for a reboot is only clean once that has happened.
+/// A clean host for which an earlier run asked for a reboot is only clean once that has happened; so is one
+/// on which only what does not count is left.
 fn after_reboot(verdict: Verdict, pending: Option<&RebootPending>, facts: &Facts) -> Verdict {
-    let Some(pending) = pending.filter(|_| verdict.state == HostState::Clean) else { return verdict };
+    let good = matches!(verdict.state, HostState::Clean | HostState::Exempt);
+    let Some(pending) = pending.filter(|_| good) else { return verdict };
     let run = &pending.run;
     if !pending.identity.disagreements(&facts.identity).is_empty() {
         return verdict;
     }
+    let told = |reason: String| match verdict.reason.as_str() {
+        "" => reason,
+        also => format!("{reason}; {also}"),
+    };
     let reason = match (&pending.boot.boot_id, &facts.boot.boot_id) {
         (Some(before), Some(now)) if before != now => {
-            return Verdict { reason: format!("removed by run {run}, and rebooted since"), ..verdict };
+            let reason = told(format!("removed by run {run}, and rebooted since"));
+            return Verdict { reason, ..verdict };
         }
         (Some(_), Some(_)) => {
             format!("removed by run {run}, which asked for a reboot that has not happened yet")
         }
         _ => format!("removed by run {run}, which asked for a reboot; whether that happened cannot be read"),
     };
-    Verdict { state: HostState::RemovedRebootPending, reason, remedy: None }
+    Verdict { state: HostState::RemovedRebootPending, reason: told(reason), remedy: None }
 }
 
 /// Looks at every host and records what was found.
@@ -120,7 +132,8 @@ fn survey_host(survey: &Survey<'_>, host: &Surveyed<'_>) -> Result<SurveyOutcome
     });
     match looked {
         Ok(facts) => {
-            let found = findings(survey.products.iter().copied(), &facts);
+            let mut found = findings(survey.products.iter().copied(), &facts);
+            survey.judge.judge(host.name, Some(host.groups), &mut found);
             let seen = after_reboot(observed(&found, &facts), survey.pending.get(host.name), &facts);
             let verdict = with_command(seen, &facts, &|option| Some((survey.again)(host.name, option)));
             record_look(sink, Phase::Before, &facts, &found)?;
@@ -231,7 +244,9 @@ mod tests {
             let verdict = Verdict { state: seen, reason: String::new(), remedy: None };
             after_reboot(verdict, Some(&pending), &facts).state
         };
-        use HostState::{Clean, Present, RemovedRebootPending};
+        use HostState::{Clean, Exempt, Present, RemovedRebootPending};
+        assert_eq!(state(Exempt, "m", Some("1"), Some("1")), RemovedRebootPending);
+        assert_eq!(state(Exempt, "m", Some("1"), Some("2")), Exempt);
         assert_eq!(state(Clean, "m", Some("1"), Some("1")), RemovedRebootPending);
         assert_eq!(state(Clean, "m", Some("1"), Some("2")), Clean);
         assert_eq!(state(Clean, "m", Some("1"), None), RemovedRebootPending);

@@ -149,7 +149,8 @@ fn guarded_work(
         }
     };
     let lock = request.lock.clone();
-    let context = WorkContext { plan, sink, stop, redactor, lock, limits, failing: &failing };
+    let context =
+        WorkContext { plan, sink, stop, redactor, lock, limits, wall: &Timestamp::now, failing: &failing };
     let past = request.past.and_then(|past| past.hosts.get(&host.name));
     let attempt = std::panic::AssertUnwindSafe(|| {
         let mut reach = LiveHost::new(access, host, cancel);

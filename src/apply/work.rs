@@ -14,9 +14,11 @@ use crate::facts::{Facts, Questions};
 use crate::model::deliberate::{self, Defect};
 use crate::model::event::Phase;
 use crate::model::output::escape_line;
-use crate::model::{ChangeGrant, Event, EventSink, Finding, HostState, Redactor, SinkError};
+use crate::model::{ChangeGrant, Event, EventSink, Finding, HostState, ProductState, Redactor, SinkError};
 use crate::plan::{Plan, PlannedHost};
+use crate::scope::Judge;
 use crate::verify::{StepSummary, Verdict, observed, product_is_gone};
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// What the work on hosts needs of the run.
@@ -33,6 +35,8 @@ pub struct WorkContext<'a> {
     pub lock: LockOrder,
     /// How long to wait for hosts that went away.
     pub limits: WorkLimits,
+    /// What time it is: the plan's waivers hold or are over by it.
+    pub wall: &'a (dyn Fn() -> Timestamp + Sync),
     /// Is told what a host's end costs before that is recorded: once it returns, a stop that follows from
     /// it is in force.
     pub failing: &'a (dyn Fn(Toll) + Sync),
@@ -203,12 +207,40 @@ impl Work<'_> {
         let mut found = findings(self.context.plan.products.iter().map(ProductRules::from), facts);
         if deliberate::is_on(Defect::CleanFromUnknown) {
             for finding in &mut found {
-                if finding.result == crate::model::ProductState::Unknown {
-                    finding.result = crate::model::ProductState::Absent;
+                if finding.result == ProductState::Unknown {
+                    finding.result = ProductState::Absent;
                 }
             }
         }
+        self.exempt(&mut found);
         found
+    }
+
+    /// Says which findings count, by the plan's scope and at this time: a waiver that ran out since the plan
+    /// was made holds no more. What the plan removes counts, whatever the clock says.
+    fn exempt(&self, found: &mut [Finding]) {
+        let plan = self.context.plan;
+        if plan.scope.is_empty() {
+            return;
+        }
+        Judge::new(&plan.scope, (self.context.wall)()).judge(&self.host.name, Some(&self.host.groups), found);
+        for finding in found.iter_mut().filter(|finding| finding.is_exempt()) {
+            if self.host.gone_after.contains(&finding.product) {
+                finding.exemption = None;
+            }
+        }
+    }
+
+    /// Whether something counts and is there that the plan does not remove and does not explain: it was not
+    /// there when the plan was made, or its waiver ran out since.
+    fn is_unplanned(&self, finding: &Finding) -> bool {
+        let there = matches!(finding.result, ProductState::Present | ProductState::Residue);
+        let explained = self.host.not_planned.iter().any(|entry| entry.product == finding.product);
+        let was_exempt = || self.host.findings.iter().any(|f| f.product == finding.product && f.is_exempt());
+        there
+            && !finding.is_exempt()
+            && !self.host.gone_after.contains(&finding.product)
+            && (!explained || was_exempt())
     }
 
     /// Why this is not the machine that was planned.
@@ -249,8 +281,13 @@ impl Work<'_> {
             return None;
         }
         let reason = match seen.state {
-            HostState::Present | HostState::Residue if self.host.not_planned.is_empty() => {
+            HostState::Present | HostState::Residue
+                if found.iter().any(|finding| self.is_unplanned(finding)) =>
+            {
                 format!("{}; not in the plan", seen.reason)
+            }
+            HostState::Exempt if !self.host.steps.is_empty() => {
+                format!("already as planned, nothing was run; {}", seen.reason)
             }
             _ => seen.reason,
         };

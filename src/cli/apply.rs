@@ -9,6 +9,7 @@ use super::person::Terminal;
 use super::plan::{make, shown};
 use super::resume;
 use super::run_log::{RunLog, Start, entry, operator};
+use super::scope;
 use super::secrets;
 use super::signals::Watch;
 use crate::apply::{self, Access, ApplyRequest, LockOrder, Past, Person, Stop, WorkLimits};
@@ -140,6 +141,7 @@ impl Work<'_> {
             playbook: self.plan.playbook_digest.clone(),
             plan: Some((digest, bytes)),
             options,
+            scope: self.plan.scope.clone(),
             hosts: hosts.collect(),
             redactor: self.redactor(),
         };
@@ -193,6 +195,7 @@ impl Work<'_> {
             (None, false) => ExitCode::Success,
         };
         let (report, exit) = log.finish_apply(gate, stopped, self.plan)?;
+        scope::warn(&report);
         match write_report(&report, &self.run.output) {
             // A terminal that was closed takes no report; the journal has it.
             Err(error) if exit == ExitCode::Interrupted => error.print(),

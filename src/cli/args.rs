@@ -16,7 +16,7 @@ pub struct Arguments {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 every host clean or removed; 1 a product or residue is there; 2 wrong input, nothing was \
+Exit codes: 0 every host clean, removed or exempt; 1 a product or residue is there; 2 wrong input, nothing was \
 contacted; 3 cannot vouch for every host; 4 stopped by a gate; 5 a defect of uproot; 130 interrupted.";
 
 /// The verbs.
@@ -45,6 +45,9 @@ pub enum Verb {
     /// Check, explain and test playbooks
     #[command(subcommand)]
     Playbook(PlaybookVerb),
+    /// List, show and check scope profiles and waivers
+    #[command(subcommand)]
+    Scope(ScopeVerb),
     /// Show and check the inventory
     #[command(subcommand)]
     Inventory(InventoryVerb),
@@ -165,6 +168,9 @@ pub struct IdentifyArguments {
     /// Playbook (default: the built-in catalogue)
     #[arg(long, value_name = "FILE")]
     pub playbook: Option<PathBuf>,
+    #[command(flatten)]
+    /// What counts.
+    pub scope: ScopeArguments,
     /// Evaluate saved facts documents of this directory instead of asking hosts
     #[arg(long, value_name = "DIR", conflicts_with_all = ["inventory", "save_facts"])]
     pub facts: Option<PathBuf>,
@@ -203,6 +209,9 @@ pub struct MakePlanArguments {
     /// Playbook (default: the built-in catalogue)
     #[arg(long, value_name = "FILE")]
     pub playbook: Option<PathBuf>,
+    #[command(flatten)]
+    /// What counts; `apply` judges by it again.
+    pub scope: ScopeArguments,
     /// Allow the removal of products that ask for this word (`opt_in`); may be given several times
     #[arg(long, value_name = "WORD")]
     pub allow: Vec<String>,
@@ -226,6 +235,17 @@ pub enum PlanVerb {
         /// The newer plan
         after: PathBuf,
     },
+}
+
+/// What counts.
+#[derive(Debug, Args)]
+pub struct ScopeArguments {
+    /// Scope profile: a built-in one (`uproot scope list`) or a file; what it leaves out is listed and does not count
+    #[arg(long, value_name = "NAME|FILE", help_heading = "Scope")]
+    pub scope: Option<String>,
+    /// Waivers: a file of reviewed exceptions, each with its ticket and its last day; what they allow is listed and does not count
+    #[arg(long, value_name = "FILE", help_heading = "Scope")]
+    pub waivers: Option<PathBuf>,
 }
 
 /// How hosts that are changed are treated.
@@ -324,6 +344,9 @@ pub struct ReportArguments {
     #[arg(long, value_name = "DIR", env = "UPROOT_RUNS")]
     pub runs: Option<PathBuf>,
     #[command(flatten)]
+    /// What counts, in place of what the run was given: what it found is judged anew.
+    pub scope: ScopeArguments,
+    #[command(flatten)]
     /// How it is told.
     pub output: OutputArguments,
 }
@@ -386,6 +409,30 @@ pub enum PlaybookVerb {
     },
     /// Print the JSON Schema for editors
     Schema,
+}
+
+/// `scope`.
+#[derive(Debug, Subcommand)]
+pub enum ScopeVerb {
+    /// List the built-in scope profiles
+    List,
+    /// Show what a profile leaves out and why, with its sources
+    Show {
+        /// A built-in profile, or a file
+        profile: String,
+    },
+    /// Check files of profiles and waivers: every mistake, waivers that are over, products that nothing is called
+    Check {
+        /// The files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Playbook that has the products (default: the built-in catalogue)
+        #[arg(long, value_name = "FILE")]
+        playbook: Option<PathBuf>,
+        /// Warnings fail the check too
+        #[arg(long)]
+        strict: bool,
+    },
 }
 
 /// `inventory`.

@@ -1,11 +1,12 @@
 //! `identify` and `verify`: one look at every host.
 
-use super::args::IdentifyArguments;
+use super::args::{IdentifyArguments, ScopeArguments};
 use super::error::CliError;
 use super::fleet::{Fleet, again, print_warnings};
 use super::output::write_report;
 use super::pending;
 use super::run_log::{RunLog, Start, entry, operator};
+use super::scope;
 use super::signals::Watch;
 use crate::apply::{Access, Stop, Survey, SurveyOutcome, Surveyed, survey};
 use crate::detect::{ProductRules, findings};
@@ -13,18 +14,21 @@ use crate::facts::{Facts, Questions, document};
 use crate::journal::{self, MemorySink};
 use crate::model::event::{HostEntry, Phase};
 use crate::model::output::shell_word;
-use crate::model::{Cancel, Event, EventSink, ExitCode, HostState, Redactor};
+use crate::model::{Cancel, Event, EventSink, ExitCode, HostState, Redactor, Scope};
 use crate::playbook::{self, Loaded, Playbook};
-use crate::report::Report;
+use crate::report::{OF_FACTS, Report};
+use crate::scope::Judge;
 use crate::verify::observed;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Runs `identify` or `verify`.
 pub fn run(verb: &str, arguments: &IdentifyArguments) -> Result<ExitCode, CliError> {
     let playbook = read_playbook(arguments.playbook.as_deref())?.playbook;
+    let scope = scope::read(&arguments.scope)?;
     if let Some(directory) = &arguments.facts {
-        return on_saved_facts(verb, &playbook, directory, arguments);
+        return on_saved_facts(verb, &playbook, scope, directory, arguments);
     }
     let fleet = Fleet::read(&arguments.connect)?;
     let access = fleet.access(&arguments.connect)?;
@@ -32,6 +36,8 @@ pub fn run(verb: &str, arguments: &IdentifyArguments) -> Result<ExitCode, CliErr
         verb,
         playbook: &playbook,
         playbook_file: arguments.playbook.as_deref(),
+        scope: &scope,
+        scope_arguments: &arguments.scope,
         fleet: &fleet,
         access: &access,
     };
@@ -44,7 +50,10 @@ pub fn run(verb: &str, arguments: &IdentifyArguments) -> Result<ExitCode, CliErr
             }
         }
     }
-    log.finish_and_report(gate, NOT_DONE, &arguments.connect.run.output)
+    let (report, exit) = log.finish(gate, NOT_DONE)?;
+    scope::warn(&report);
+    write_report(&report, &arguments.connect.run.output)?;
+    Ok(exit)
 }
 
 /// Why a host of an interrupted look has no answer.
@@ -68,6 +77,10 @@ pub struct Look<'a> {
     pub playbook: &'a Playbook,
     /// The file they were read from; none: the built-in catalogue.
     pub playbook_file: Option<&'a Path>,
+    /// What counts.
+    pub scope: &'a Scope,
+    /// The options that it was given by.
+    pub scope_arguments: &'a ScopeArguments,
     /// The hosts.
     pub fleet: &'a Fleet,
     /// How they are reached.
@@ -86,15 +99,18 @@ impl Look<'_> {
         let watch = Watch::start(Stop::default(), cancel.clone(), None)?;
         let log = RunLog::start(self.start(arguments), &arguments.run)?;
         let products: Vec<ProductRules<'_>> = self.playbook.products.iter().map(ProductRules::from).collect();
+        let groups: Vec<Vec<String>> =
+            self.fleet.hosts.iter().map(|(host, _)| host.groups.iter().cloned().collect()).collect();
         let hosts: Vec<Surveyed<'_>> = self
             .fleet
             .hosts
             .iter()
-            .map(|(host, connection)| Surveyed { name: &host.name, connection })
+            .zip(&groups)
+            .map(|((host, connection), groups)| Surveyed { name: &host.name, groups, connection })
             .collect();
         // Looking needs no plan's file name, so the remedy of a plan is to identify.
         let verb = if self.verb == "plan" { "identify" } else { self.verb };
-        let again = |host: &str, option: &str| again(verb, arguments, host, option) + &self.playbook_option();
+        let again = |host: &str, option: &str| again(verb, arguments, host, option) + &self.options();
         let pending = match self.verb {
             "verify" => pending::hosts(arguments.run.runs.as_deref()),
             _ => BTreeMap::new(),
@@ -102,6 +118,7 @@ impl Look<'_> {
         let outcomes = survey(
             &Survey {
                 access: self.access,
+                judge: &Judge::new(self.scope, Timestamp::now()),
                 questions: &Questions::of_playbook(self.playbook),
                 products: &products,
                 parallel: usize::from(arguments.run.parallel),
@@ -117,10 +134,16 @@ impl Look<'_> {
         Ok((log, outcomes, gate))
     }
 
-    fn playbook_option(&self) -> String {
-        self.playbook_file
-            .map(|file| format!(" --playbook {}", shell_word(&file.to_string_lossy())))
-            .unwrap_or_default()
+    /// The options that say what is looked for and what counts, as a shell reads them.
+    fn options(&self) -> String {
+        let path = |path: &Path| path.to_string_lossy().into_owned();
+        let options = [
+            ("playbook", self.playbook_file.map(path)),
+            ("scope", self.scope_arguments.scope.clone()),
+            ("waivers", self.scope_arguments.waivers.as_deref().map(path)),
+        ];
+        let given = options.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        given.map(|(name, value)| format!(" --{name} {}", shell_word(&value))).collect()
     }
 
     fn start(&self, arguments: &super::args::ConnectArguments) -> Start<'_> {
@@ -141,6 +164,7 @@ impl Look<'_> {
             playbook: self.playbook.digest.clone(),
             plan: None,
             options,
+            scope: self.scope.clone(),
             hosts: hosts.collect(),
             redactor: Redactor::new(self.access.secrets.values()),
         }
@@ -151,6 +175,7 @@ impl Look<'_> {
 fn on_saved_facts(
     verb: &str,
     playbook: &Playbook,
+    scope: Scope,
     directory: &Path,
     arguments: &IdentifyArguments,
 ) -> Result<ExitCode, CliError> {
@@ -175,14 +200,16 @@ fn on_saved_facts(
             operator: operator(),
             playbook: playbook.digest.clone(),
             plan: None,
-            options: BTreeMap::from([("facts".to_owned(), directory.display().to_string())]),
-            scope: Default::default(),
+            options: BTreeMap::from([(OF_FACTS.to_owned(), directory.display().to_string())]),
+            scope: scope.clone(),
             hosts: documents.iter().map(host).collect(),
         },
     )?;
     let mut summary: BTreeMap<HostState, usize> = BTreeMap::new();
+    let judge = Judge::new(&scope, Timestamp::now());
     for facts in &documents {
-        let found = findings(playbook.products.iter().map(ProductRules::from), facts);
+        let mut found = findings(playbook.products.iter().map(ProductRules::from), facts);
+        judge.judge(&facts.host, None, &mut found);
         let verdict = observed(&found, facts);
         let name = Some(facts.host.as_str());
         sink.record(name, Event::HostStarted { wave: None })?;
@@ -199,6 +226,7 @@ fn on_saved_facts(
     let exit = ExitCode::of_states(summary.keys().copied());
     sink.record(None, Event::RunEnded { summary, exit })?;
     let report = Report::from_records(&sink.records())?;
+    scope::warn(&report);
     write_report(&report, &arguments.connect.run.output)?;
     Ok(exit)
 }

@@ -33,6 +33,7 @@ mod playbook;
 mod report;
 mod resume;
 mod run_log;
+mod scope;
 mod secrets;
 mod signals;
 
@@ -78,6 +79,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Journal(JournalVerb::Verify { run, runs }) => journal::verify(&run, runs.as_deref()),
         Verb::Runs(RunsVerb::List { runs, format }) => journal::list(runs.as_deref(), format),
         Verb::Playbook(verb) => playbook::run(&verb),
+        Verb::Scope(verb) => scope::run(&verb),
         Verb::Inventory(InventoryVerb::List(arguments)) => check::list(&arguments),
         Verb::Inventory(InventoryVerb::Check(arguments)) => check::check(&arguments),
         Verb::Completions { shell } => {

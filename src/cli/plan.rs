@@ -6,6 +6,7 @@ use super::fleet::Fleet;
 use super::identify::{Look, NOT_DONE, read_playbook};
 use super::output::{print_bytes, refuse_unwritable, width, write_report, write_result};
 use super::run_log::operator;
+use super::scope;
 use crate::apply::{Access, SurveyOutcome};
 use crate::facts::Questions;
 use crate::inventory::{self, Inventory};
@@ -74,6 +75,7 @@ pub struct Made {
 pub fn make(arguments: &MakePlanArguments) -> Result<Made, CliError> {
     let loaded = read_playbook(arguments.playbook.as_deref())?;
     let fleet = Fleet::read(&arguments.connect)?;
+    let scope = scope::read(&arguments.scope)?;
     refuse_early(&loaded, &fleet.inventory, &arguments.allow)?;
     let playbook = loaded.playbook;
     let access = fleet.access(&arguments.connect)?;
@@ -81,11 +83,14 @@ pub fn make(arguments: &MakePlanArguments) -> Result<Made, CliError> {
         verb: "plan",
         playbook: &playbook,
         playbook_file: arguments.playbook.as_deref(),
+        scope: &scope,
+        scope_arguments: &arguments.scope,
         fleet: &fleet,
         access: &access,
     };
     let (log, outcomes, gate) = look.at_all(&arguments.connect, true)?;
     let (report, exit) = log.finish(gate, NOT_DONE)?;
+    scope::warn(&report);
     let settings = PlanSettings {
         id: journal::new_run_id(),
         created: Timestamp::now(),
@@ -94,6 +99,7 @@ pub fn make(arguments: &MakePlanArguments) -> Result<Made, CliError> {
         secrets: fleet.secrets.clone(),
         known_hosts: arguments.connect.known_hosts.iter().map(|p| absolute(p)).collect(),
         allowed: arguments.allow.clone(),
+        scope: scope.clone(),
     };
     let hosts = fleet.hosts.iter().zip(&outcomes).map(|((host, connection), outcome)| HostInput {
         host,

@@ -4,6 +4,7 @@ use super::args::ReportArguments;
 use super::error::CliError;
 use super::output::write_report_of;
 use super::run_log::runs_dir;
+use super::scope;
 use crate::journal;
 use crate::model::ExitCode;
 use crate::report::Report;
@@ -11,7 +12,12 @@ use crate::report::Report;
 /// Runs `report`. Exits as the run did.
 pub fn run(arguments: &ReportArguments) -> Result<ExitCode, CliError> {
     let dir = journal::find(&runs_dir(arguments.runs.as_deref()), &arguments.run)?;
-    let report = Report::from_records(&journal::read(&dir)?.records)?;
+    let given = scope::read(&arguments.scope)?;
+    let mut report = Report::from_records(&journal::read(&dir)?.records)?;
+    if !given.is_empty() {
+        report.rejudge(given);
+        scope::warn(&report);
+    }
     write_report_of(&report, &dir, &arguments.output)?;
     Ok(report.exit_code())
 }

@@ -2,11 +2,11 @@
 
 use super::args::{OutputArguments, RunningArguments};
 use super::error::CliError;
-use super::output::{refuse_unwritable, wants_color, write_report};
+use super::output::{refuse_unwritable, wants_color};
 use crate::apply::{ApplyError, is_retried};
 use crate::journal::{self, Writer};
 use crate::model::event::HostEntry;
-use crate::model::{Event, EventSink, ExitCode, HostState, Redactor, SinkError};
+use crate::model::{Event, EventSink, ExitCode, HostState, Redactor, Scope, SinkError};
 use crate::plan::{Plan, PlannedConnection};
 use crate::playbook::RebootPolicy;
 use crate::progress::{Mode, Progress, Sinks};
@@ -26,6 +26,8 @@ pub struct Start<'a> {
     pub plan: Option<(String, &'a [u8])>,
     /// What shapes the run.
     pub options: BTreeMap<String, String>,
+    /// What counts.
+    pub scope: Scope,
     /// Every host.
     pub hosts: Vec<HostEntry>,
     /// Keeps secrets out of the journal.
@@ -94,7 +96,7 @@ impl RunLog {
             playbook: start.playbook,
             plan: start.plan.map(|(digest, _)| digest),
             options: start.options,
-            scope: Default::default(),
+            scope: start.scope,
             hosts: start.hosts,
         };
         log.record(None, started)?;
@@ -183,18 +185,6 @@ impl RunLog {
             tell!("the run is kept in {}", dir.display());
         }
         Ok((report, exit))
-    }
-
-    /// As `finish`, and writes the report as the options ask.
-    pub fn finish_and_report(
-        self,
-        gate: ExitCode,
-        not_done: &str,
-        output: &OutputArguments,
-    ) -> Result<ExitCode, CliError> {
-        let (report, exit) = self.finish(gate, not_done)?;
-        write_report(&report, output)?;
-        Ok(exit)
     }
 }
 

@@ -182,6 +182,7 @@ mod tests {
         let rules = ProductRules {
             id: "kesl",
             name: "Endpoint",
+            class: crate::model::ProductClass::Product,
             platforms: &[Platform::Linux],
             detect: &detect,
             residue: Some(&residue),

@@ -37,6 +37,8 @@ pub struct ProductRules<'a> {
     pub id: &'a str,
     /// Its name for people.
     pub name: &'a str,
+    /// What kind of thing it is.
+    pub class: ProductClass,
     /// The platforms it exists on.
     pub platforms: &'a [Platform],
     /// What makes it present.
@@ -52,6 +54,7 @@ impl<'a> From<&'a Product> for ProductRules<'a> {
         Self {
             id: &product.id,
             name: &product.name,
+            class: product.class,
             platforms: &product.platforms,
             detect: &product.detect,
             residue: product.residue.as_ref(),
@@ -106,7 +109,7 @@ pub fn finding(product: &ProductRules<'_>, facts: &Facts) -> Finding {
     let mut found = Finding {
         product: product.id.to_owned(),
         name: product.name.to_owned(),
-        class: ProductClass::default(),
+        class: product.class,
         result,
         exemption: None,
         version: None,

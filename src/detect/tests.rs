@@ -473,6 +473,7 @@ fn kesl_rules<'a>(detect: &'a Rule, residue: Option<&'a Rule>) -> ProductRules<'
     ProductRules {
         id: "kesl",
         name: "Endpoint",
+        class: crate::model::ProductClass::Product,
         platforms: &[Platform::Linux],
         detect,
         residue,

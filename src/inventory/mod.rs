@@ -35,6 +35,7 @@ mod ini;
 mod json;
 mod list;
 mod mask;
+mod membership;
 mod native;
 mod pattern;
 mod range;
@@ -45,6 +46,7 @@ mod values;
 mod vars_files;
 
 pub use list::{list_json, render_list, source_words};
+pub use membership::HostPattern;
 pub use pattern::{PATTERN_FILE, select, select_limit};
 pub use source::read;
 

@@ -95,23 +95,23 @@ fn at(place: &Place, offset: usize, length: usize) -> Place {
 
 /// What a term does to the selection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sign {
+pub(super) enum Sign {
     Join,
     Keep,
     Remove,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Term {
-    sign: Sign,
-    text: String,
+pub(super) struct Term {
+    pub(super) sign: Sign,
+    pub(super) text: String,
     /// For `name:port`.
-    port: Option<u16>,
-    place: Place,
+    pub(super) port: Option<u16>,
+    pub(super) place: Place,
 }
 
 /// Splits at `:` and `,` outside brackets; `place` is that of the pattern's first character.
-fn split(pattern: &str, place: &Place) -> Result<Vec<Term>, Diagnostic> {
+pub(super) fn split(pattern: &str, place: &Place) -> Result<Vec<Term>, Diagnostic> {
     if pattern.len() > LONGEST {
         return Err(Diagnostic::error(place, "pattern longer than 1 MiB")
             .with_help("put it into groups of the inventory"));
@@ -202,6 +202,30 @@ fn in_ipv6(pattern: &str, start: usize) -> bool {
 /// Whether a range's first end has leading zeros, as no position has.
 fn is_padded(range: &str) -> bool {
     range.starts_with('0') && range.split_once(':').is_some_and(|(first, _)| first.len() > 1)
+}
+
+/// The regular expression of a term, matched from the start of a name.
+pub(super) fn regex(text: &str) -> Result<regex::Regex, Wrong> {
+    let regex = regex::RegexBuilder::new(&format!("^(?:{text})")).size_limit(1 << 20).build();
+    regex.map_err(|error| {
+        let line =
+            error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        Wrong::new(
+            format!("{} is not a regular expression: {line}", quoted(text)),
+            "mend it, or use a glob such as `web*`",
+        )
+    })
+}
+
+/// The glob of a term.
+pub(super) fn glob(text: &str) -> Result<globset::GlobMatcher, Wrong> {
+    let glob = globset::Glob::new(text).map_err(|error| {
+        Wrong::new(
+            format!("{} is not a glob: {}", quoted(text), error.kind()),
+            "`*`, `?`, `[abc]` and `{a,b}` are known",
+        )
+    })?;
+    Ok(glob.compile_matcher())
 }
 
 /// Hosts by their index in the inventory.
@@ -320,26 +344,12 @@ impl<'a> Selector<'a> {
     }
 
     fn regex(&self, text: &str) -> Result<Option<Selected>, Wrong> {
-        let regex = regex::RegexBuilder::new(&format!("^(?:{text})")).size_limit(1 << 20).build();
-        let regex = regex.map_err(|error| {
-            let line =
-                error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            Wrong::new(
-                format!("{} is not a regular expression: {line}", quoted(text)),
-                "mend it, or use a glob such as `web*`",
-            )
-        })?;
+        let regex = regex(text)?;
         Ok(self.matching(|name| regex.is_match(name)))
     }
 
     fn glob(&self, text: &str) -> Result<Option<Selected>, Wrong> {
-        let glob = globset::Glob::new(text).map_err(|error| {
-            Wrong::new(
-                format!("{} is not a glob: {}", quoted(text), error.kind()),
-                "`*`, `?`, `[abc]` and `{a,b}` are known",
-            )
-        })?;
-        let matcher = glob.compile_matcher();
+        let matcher = glob(text)?;
         Ok(self.matching(|name| matcher.is_match(name)))
     }
 

@@ -86,7 +86,7 @@ pub struct Finding {
     /// The product's name for people.
     pub name: String,
     /// What kind of thing the product is.
-    #[serde(default, skip_serializing_if = "is_product")]
+    #[serde(default, skip_serializing_if = "ProductClass::is_product")]
     pub class: ProductClass,
     /// What the product is on this host.
     pub result: ProductState,
@@ -100,11 +100,6 @@ pub struct Finding {
     /// too much: an absent product keeps none).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Evidence>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_product(class: &ProductClass) -> bool {
-    *class == ProductClass::Product
 }
 
 impl Finding {

@@ -37,6 +37,18 @@ impl ProductClass {
             Self::Successor => "successor",
         }
     }
+
+    /// The class with this word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.word() == word)
+    }
+
+    /// Whether it is a product of the vendor's own, as most are.
+    #[must_use]
+    pub fn is_product(&self) -> bool {
+        *self == Self::Product
+    }
 }
 
 /// What a run was told to count. Empty: everything.
@@ -55,6 +67,22 @@ impl Scope {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.profile.is_none() && self.waivers.is_none()
+    }
+
+    /// What it is, a line each for the profile and the waivers; none: everything counts. The words of the
+    /// files are in it as they stand: escape before showing.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let short = |digest: &str| digest.chars().take(16).collect::<String>();
+        let profile = self.profile.as_ref().map(|profile| {
+            format!("scope: {} ({}, SHA-256 {})", profile.id, profile.name, short(&profile.digest))
+        });
+        let waivers = self.waivers.as_ref().map(|list| {
+            let count = list.waivers.len();
+            let plural = if count == 1 { "" } else { "s" };
+            format!("waivers: {} ({count} waiver{plural}, SHA-256 {})", list.file, short(&list.digest))
+        });
+        profile.into_iter().chain(waivers).collect()
     }
 }
 
@@ -123,6 +151,30 @@ pub struct Exemption {
     /// The waiver's last day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Date>,
+}
+
+impl Exemption {
+    /// What it is, in words: `waived until 2026-12-31 by CHG-1234: …`, `out of scope: …`, `waiver CHG-1234
+    /// expired after 2026-10-31: …`. The words of the files are in it as they stand: escape before showing.
+    #[must_use]
+    pub fn words(&self) -> String {
+        format!("{}: {}", self.flag(), self.reason)
+    }
+
+    /// The same without the reason.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        let by = self.ticket.as_ref().map(|ticket| format!(" by {ticket}")).unwrap_or_default();
+        let until = |word: &str| self.until.map(|day| format!(" {word} {day}")).unwrap_or_default();
+        match self.kind {
+            ExemptionKind::OutOfScope => self.kind.word().to_owned(),
+            ExemptionKind::Waived => format!("{}{}{by}", self.kind.word(), until("until")),
+            ExemptionKind::WaiverExpired => {
+                let ticket = self.ticket.as_ref().map(|ticket| format!(" {ticket}")).unwrap_or_default();
+                format!("waiver{ticket} expired{}", until("after"))
+            }
+        }
+    }
 }
 
 /// Why a finding is treated apart.

@@ -83,6 +83,10 @@ fn plan_level(a: &Plan, b: &Plan, lines: &mut Lines) {
     if a.questions != b.questions {
         lines.push("~ questions: what is asked of each host differs".to_owned());
     }
+    lines.only("scope:", &a.scope.words(), &b.scope.words(), Clone::clone);
+    if a.scope != b.scope && a.scope.words() == b.scope.words() {
+        lines.push("~ scope: what its profile leaves out".to_owned());
+    }
     lines.only("allowed", &a.allowed, &b.allowed, Clone::clone);
     lines.only("known_hosts", &a.known_hosts, &b.known_hosts, Clone::clone);
     let secrets = |plan: &Plan| -> Vec<_> { plan.secrets.clone().into_iter().collect() };
@@ -104,10 +108,10 @@ fn products(a: &Plan, b: &Plan, lines: &mut Lines) {
         lines.changed(&format!("product {id}: residue"), &residue(old), &residue(new));
         lines.changed(&format!("product {id}: settle"), &duration(old.settle), &duration(new.settle));
         lines.changed(&format!("product {id}: after"), &old.after.join(", "), &new.after.join(", "));
-        let same_rest =
-            (&old.name, &old.platforms, &old.version) == (&new.name, &new.platforms, &new.version);
+        let same_rest = (&old.name, old.class, &old.platforms, &old.version)
+            == (&new.name, new.class, &new.platforms, &new.version);
         if !same_rest {
-            lines.push(format!("~ product {id}: its name, platforms or version source"));
+            lines.push(format!("~ product {id}: its name, class, platforms or version source"));
         }
     }
 }

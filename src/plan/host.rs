@@ -5,7 +5,7 @@ use super::still_used::{Other, user_of};
 use super::{NotPlanned, PlannedStep, effect, render};
 use crate::detect::{Evaluation, evaluate};
 use crate::facts::Facts;
-use crate::model::{Diagnostic, Finding, Platform, ProductState, Truth};
+use crate::model::{Diagnostic, Exemption, Finding, Platform, ProductState, Truth};
 use crate::playbook::{Action, Product, RebootPolicy, Rule, Step, TextPattern};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -165,6 +165,14 @@ impl Subject<'_> {
 
     /// Why a product is not planned whatever its steps are.
     fn standing(&self, product: &Product) -> Option<Stop> {
+        // What does not count may stay, whether it is there or that could not be told: nothing waits for it.
+        if let Some(exemption) = self.finding(product).and_then(exempting) {
+            let reason = match self.state(product) {
+                ProductState::Unknown => format!("{}; {}", exemption.words(), self.why_unknown(product)),
+                _ => exemption.words(),
+            };
+            return Some(Stop::Choice(reason));
+        }
         if self.state(product) == ProductState::Unknown {
             return Some(Stop::Stuck(self.why_unknown(product)));
         }
@@ -366,6 +374,11 @@ impl Subject<'_> {
             }
         }
     }
+}
+
+/// Why a finding does not count; none: it does.
+fn exempting(finding: &Finding) -> Option<&Exemption> {
+    finding.exemption.as_ref().filter(|exemption| exemption.kind.exempts())
 }
 
 fn first_doubt(evaluation: &Evaluation) -> Option<&str> {

@@ -6,7 +6,7 @@ use super::waves::{self, Member};
 use super::{Plan, PlannedConnection, PlannedHost, PlannedProduct, SecretReference};
 use crate::facts::{Facts, OsInfo, Questions};
 use crate::inventory::{Host, Inventory};
-use crate::model::{Diagnostic, Diagnostics, Finding, HostState, MachineIdentity};
+use crate::model::{Diagnostic, Diagnostics, Finding, HostState, MachineIdentity, Scope};
 use crate::playbook::{Playbook, Product};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +31,7 @@ pub enum HostOutcome<'a> {
         facts: &'a Facts,
         /// What was found: one for each product of its platform.
         findings: Vec<Finding>,
-        /// Its state: present, residue, clean or unknown.
+        /// Its state: present, residue, unknown, exempt or clean.
         state: HostState,
         /// Why, in one sentence.
         reason: String,
@@ -64,6 +64,8 @@ pub struct PlanSettings {
     pub known_hosts: Vec<String>,
     /// The `opt_in` words that are allowed.
     pub allowed: Vec<String>,
+    /// What counts. The findings given are judged by it already.
+    pub scope: Scope,
 }
 
 /// Makes the plan. `hosts` are the selection, each of `inventory` or the local machine.
@@ -126,6 +128,7 @@ pub fn make(
         secrets,
         known_hosts: settings.known_hosts,
         allowed: settings.allowed,
+        scope: settings.scope,
         waves,
         hosts: planned,
     })
@@ -252,6 +255,7 @@ fn product(product: &Product) -> PlannedProduct {
     PlannedProduct {
         id: product.id.clone(),
         name: product.name.clone(),
+        class: product.class,
         platforms: product.platforms.clone(),
         after: product.after.clone(),
         detect: product.detect.clone(),

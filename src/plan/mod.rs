@@ -32,7 +32,7 @@ pub use show::show;
 use crate::detect::ProductRules;
 use crate::facts::Questions;
 use crate::inventory::BecomeMethod;
-use crate::model::{Finding, HostState, MachineIdentity, Platform, SecretSource, Truth};
+use crate::model::{Finding, HostState, MachineIdentity, Platform, ProductClass, Scope, SecretSource, Truth};
 use crate::playbook::{Budget, RebootPolicy, Rule, TextPattern, VersionSource, Window};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,9 @@ pub struct Plan {
     pub known_hosts: Vec<String>,
     /// The `opt_in` words that were allowed.
     pub allowed: Vec<String>,
+    /// What counts: `apply` judges by it, at its own time.
+    #[serde(default, skip_serializing_if = "Scope::is_empty")]
+    pub scope: Scope,
     /// The waves, in order; each host that is worked on is in exactly one.
     pub waves: Vec<PlannedWave>,
     /// Every host of the inventory selection, sorted by name.
@@ -96,6 +99,9 @@ pub struct PlannedProduct {
     pub id: String,
     /// Its name for people.
     pub name: String,
+    /// What kind of thing it is.
+    #[serde(default, skip_serializing_if = "ProductClass::is_product")]
+    pub class: ProductClass,
     /// The platforms it exists on.
     pub platforms: Vec<Platform>,
     /// Products that must be done before it.
@@ -190,7 +196,7 @@ pub struct PlannedHost {
     /// Groups it belongs to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
-    /// In what state it was found: present, residue, clean, unknown, unreachable, skipped.
+    /// In what state it was found: present, residue, unknown, exempt, clean, unreachable, skipped.
     pub state: HostState,
     /// Why, in one sentence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -218,7 +224,7 @@ pub struct PlannedHost {
     /// asked for, or the host was not read. `apply` asks again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protection: Option<PlannedProtection>,
-    /// What is present or residue and why nothing is planned for it.
+    /// What is, or may be, there and why nothing is planned for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_planned: Vec<NotPlanned>,
     /// The products that must be absent afterwards.
@@ -242,7 +248,7 @@ pub struct PlannedProtection {
 pub struct NotPlanned {
     /// The product.
     pub product: String,
-    /// Why: report only, opt-in not given, unknown, after an unknown product.
+    /// Why: out of scope, waived, report only, opt-in not given, unknown, after an unknown product.
     pub reason: String,
 }
 
@@ -319,6 +325,7 @@ impl<'a> From<&'a PlannedProduct> for ProductRules<'a> {
         Self {
             id: &product.id,
             name: &product.name,
+            class: product.class,
             platforms: &product.platforms,
             detect: &product.detect,
             residue: product.residue.as_ref(),

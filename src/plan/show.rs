@@ -81,6 +81,9 @@ fn head(plan: &Plan, page: &mut Page) {
     if !plan.allowed.is_empty() {
         page.line(0, &format!("allowed by choice: {}", plan.allowed.join(", ")));
     }
+    for words in plan.scope.words() {
+        page.line(0, &words);
+    }
     if !plan.secrets.is_empty() {
         let names: Vec<&str> = plan.secrets.keys().map(String::as_str).collect();
         page.line(0, &format!("secrets asked for: {}", names.join(", ")));
@@ -319,6 +322,10 @@ fn show_finding(finding: &Finding, page: &mut Page) {
         2,
         &format!("{}: {} {}{version}", finding.result.word(), finding.product, quoted_name(finding)),
     );
+    // What does not count is told with what is not planned; that a waiver is over is told here.
+    if let Some(over) = finding.exemption.as_ref().filter(|exemption| !exemption.kind.exempts()) {
+        page.line(4, &over.words());
+    }
     let decisive = match finding.result {
         ProductState::Unknown => Truth::Unknown,
         _ => Truth::True,

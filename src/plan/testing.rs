@@ -61,6 +61,7 @@ pub(crate) fn product(id: &str, remove: Vec<Step>) -> Product {
         id: id.to_owned(),
         name: format!("Product {id}"),
         vendor: None,
+        class: crate::model::ProductClass::Product,
         platforms: vec![Platform::Linux],
         confirmed: true,
         sources: Vec::new(),
@@ -219,6 +220,7 @@ pub(crate) fn settings() -> PlanSettings {
         secrets: BTreeMap::new(),
         known_hosts: Vec::new(),
         allowed: Vec::new(),
+        scope: crate::model::Scope::default(),
     }
 }
 

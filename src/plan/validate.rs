@@ -33,6 +33,7 @@ pub(super) fn defects(plan: &Plan) -> Vec<String> {
     let hosts = unique(plan.hosts.iter().map(|host| host.name.as_str()), "host", &mut found);
     unique(plan.waves.iter().map(|wave| wave.name.as_str()), "wave", &mut found);
     waves(plan, &hosts, &mut found);
+    found.extend(crate::scope::defects(&plan.scope));
     for host in &plan.hosts {
         let secrets = [&host.connection.password, &host.connection.become_password];
         for secret in secrets.into_iter().flatten().filter(|name| !plan.secrets.contains_key(*name)) {
@@ -84,8 +85,10 @@ fn waves(plan: &Plan, hosts: &BTreeSet<&str>, found: &mut Vec<String>) {
 fn check_host(plan: &Plan, host: &PlannedHost, products: &BTreeSet<&str>, found: &mut Vec<String>) {
     let name = &host.name;
     let mut complain = |what: String| found.push(format!("host `{name}`: {what}"));
-    let read =
-        matches!(host.state, HostState::Present | HostState::Residue | HostState::Unknown | HostState::Clean);
+    let read = matches!(
+        host.state,
+        HostState::Present | HostState::Residue | HostState::Unknown | HostState::Exempt | HostState::Clean
+    );
     if !read && !matches!(host.state, HostState::Unreachable | HostState::Skipped) {
         complain(format!("no host is `{}` when it is planned", host.state));
     }
@@ -102,6 +105,10 @@ fn check_host(plan: &Plan, host: &PlannedHost, products: &BTreeSet<&str>, found:
     let named = named.chain(&host.gone_after).chain(host.not_planned.iter().map(|entry| &entry.product));
     for product in named.filter(|id| !products.contains(id.as_str())) {
         complain(format!("the plan does not have the product `{product}`"));
+    }
+    let exempt = host.findings.iter().filter(|finding| finding.is_exempt());
+    for product in exempt.map(|finding| &finding.product).filter(|id| host.gone_after.contains(id)) {
+        complain(format!("`{product}` is to be gone, and its scope leaves it out"));
     }
     for product in host.gone_after.iter().filter(|id| !there.contains(id.as_str())) {
         complain(format!("`{product}` is to be gone, and was not found"));

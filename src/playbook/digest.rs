@@ -50,6 +50,7 @@ impl Text {
             id,
             name,
             vendor,
+            class,
             platforms,
             confirmed,
             sources,
@@ -64,6 +65,9 @@ impl Text {
             place: _,
         } = product;
         self.line("product", &(id, name, vendor, platforms, confirmed, sources, version));
+        if !class.is_product() {
+            self.line("product.class", class);
+        }
         self.line("product.rules", &(detect, residue));
         self.line("product.order", &(after, settle.as_secs(), opt_in, report_only));
         remove.iter().for_each(|step| self.step(step));

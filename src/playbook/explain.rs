@@ -13,6 +13,9 @@ pub fn explain(product: &Product) -> String {
     if let Some(vendor) = &product.vendor {
         out.push_str(&format!("  vendor: {vendor}\n"));
     }
+    if !product.class.is_product() {
+        out.push_str(&format!("  class: {}\n", product.class.word()));
+    }
     let platforms: Vec<&str> = product.platforms.iter().map(|platform| platform.word()).collect();
     out.push_str(&format!("  platforms: {}\n", platforms.join(", ")));
     if let Some(version) = &product.version {

@@ -104,6 +104,8 @@ pub(super) const PLATFORMS: &[&str] = &["linux", "macos", "windows"];
 pub(super) const PACKAGE_STATES: &[&str] = &["installed", "config-files", "broken"];
 /// The words of `kind` of a path.
 pub(super) const PATH_KINDS: &[&str] = &["file", "directory", "link", "other"];
+/// The words of `class`, as in `model::ProductClass`.
+pub(super) const CLASSES: &[&str] = &["product", "embedded", "threat-intelligence", "training", "successor"];
 /// The words of `policy.reboot`.
 pub(super) const REBOOT_POLICIES: &[&str] = &["never", "if-needed", "pending-is-ok"];
 
@@ -155,6 +157,11 @@ pub(super) static PRODUCT: Construct = plain(
         required("id", Kind::Id, "its id: lower-case letters, digits, `-`"),
         required("name", Kind::Text, "its name for people"),
         key("vendor", Kind::Text, "its vendor"),
+        key(
+            "class",
+            Kind::Word(CLASSES),
+            "what kind of thing it is, for scope profiles; `product` if left out",
+        ),
         required("platforms", Kind::List(&Kind::Word(PLATFORMS), 1), "the platforms it exists on"),
         key("confirmed", Kind::Boolean, "`false`: no source was found for what is said of it"),
         key("sources", Kind::List(&Kind::Text, 0), "where its commands are documented"),

@@ -31,7 +31,7 @@ pub use catalogue::{catalogue_files, read_catalogue};
 pub(crate) use danger::SHARED_DIRECTORIES;
 pub use explain::explain;
 pub use lint::lint;
-pub use pattern::Pattern;
+pub use pattern::{Matcher, Pattern};
 pub use product::{
     Budget, Playbook, Policy, Product, RebootPolicy, SecretDeclaration, Unobeyed, VersionSource, Wave,
     WaveHosts,

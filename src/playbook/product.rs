@@ -4,7 +4,7 @@ use super::pattern::Pattern;
 use super::rule::{Rule, TextPattern};
 use super::step::Step;
 use super::window::Window;
-use crate::model::{Diagnostic, Place, Platform, SecretSource};
+use crate::model::{Diagnostic, Place, Platform, ProductClass, SecretSource};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -83,6 +83,8 @@ pub struct Product {
     pub name: String,
     /// Its vendor.
     pub vendor: Option<String>,
+    /// What kind of thing it is: scope profiles ask for it, detection does not.
+    pub class: ProductClass,
     /// The platforms it exists on; never empty.
     pub platforms: Vec<Platform>,
     /// Whether a source was found for what is said of it.

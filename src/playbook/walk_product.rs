@@ -1,6 +1,6 @@
 //! Nodes → products, secrets, policy and waves.
 
-use super::keys::{PLATFORMS, POLICY, PRODUCT, REBOOT_POLICIES, SECRET, VERSION, WAVE};
+use super::keys::{CLASSES, PLATFORMS, POLICY, PRODUCT, REBOOT_POLICIES, SECRET, VERSION, WAVE};
 use super::product::{
     Budget, Policy, Product, RebootPolicy, SecretDeclaration, VersionSource, Wave, WaveHosts,
 };
@@ -8,7 +8,7 @@ use super::rule::Rule;
 use super::walk::{Fields, LONGEST, Walker};
 use super::window::Window;
 use crate::model::yaml::Node;
-use crate::model::{Place, Platform, SecretSource};
+use crate::model::{Place, Platform, ProductClass, SecretSource};
 use std::time::Duration;
 
 /// How long is asked after the last step where the playbook does not say.
@@ -43,6 +43,7 @@ impl Walker {
             id,
             name: self.optional_text(&fields, "name").unwrap_or_default(),
             vendor: self.optional_text(&fields, "vendor"),
+            class: self.class(&fields, &context),
             platforms: self.platforms.clone(),
             confirmed: fields.get("confirmed").and_then(|node| self.take(node.boolean())).unwrap_or(true),
             sources: self.sources(&fields),
@@ -73,6 +74,11 @@ impl Walker {
 
     fn optional_text(&mut self, fields: &Fields<'_>, key: &str) -> Option<String> {
         fields.get(key).and_then(|node| self.text(node))
+    }
+
+    fn class(&mut self, fields: &Fields<'_>, context: &str) -> ProductClass {
+        let word = fields.get("class").and_then(|node| self.word(node, CLASSES, context));
+        word.and_then(ProductClass::parse).unwrap_or_default()
     }
 
     fn rule_of(&mut self, fields: &Fields<'_>, key: &str, context: &str) -> Option<Rule> {

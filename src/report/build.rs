@@ -221,6 +221,8 @@ impl Builder {
                 self.report.notes.push(note.to_owned());
             }
         }
+        let remarks = self.report.scope_remarks();
+        self.report.notes.extend(remarks);
         self.report
     }
 }

@@ -22,11 +22,13 @@ mod compare;
 mod json;
 pub(crate) mod layout;
 mod next;
+mod scope;
 mod table;
 mod table_host;
 
 pub use compare::{Change, ChangeKind, Comparison, RunRef};
 pub use json::json;
+pub use scope::OF_FACTS;
 pub use table::{TableOptions, table};
 
 use crate::model::event::{OutputRef, StepResult};

@@ -1,6 +1,6 @@
 //! The state of a host after `apply` worked on it.
 
-use super::{Verdict, cannot_vouch, names, there, unknown, worst};
+use super::{Verdict, all_there, cannot_vouch, counted, exempt, joined, names, unknown, with_exempt};
 use crate::detect::cut;
 use crate::facts::Facts;
 use crate::model::event::StepResult;
@@ -33,7 +33,9 @@ impl StepSummary {
 }
 
 /// The state of a host after its steps: failed, interrupted, blocked, present, residue, unknown,
-/// removed-reboot-pending, removed or clean.
+/// removed-reboot-pending, exempt, removed or clean.
+///
+/// Findings that do not count make no state but `exempt`, and every reason tells them.
 ///
 /// `before`: the findings when the work began. `after`: those of facts collected anew, one for each
 /// product of the platform; none: the host could not be looked at again. `gone_after`: the products
@@ -66,7 +68,7 @@ pub fn after_apply(
 
 fn stopped_reason(step: &StepSummary, after: Option<(&[Finding], &Facts)>) -> String {
     let why = step.reason.as_deref().map(|reason| cut(reason, 400)).unwrap_or(step.result.word().into());
-    let left = after.map(|(findings, _)| there(findings)).filter(|left| !left.is_empty());
+    let left = after.map(|(findings, _)| all_there(findings)).filter(|left| !left.is_empty());
     match left {
         Some(left) => format!("step {}: {why}; {left}", step.id),
         None => format!("step {}: {why}", step.id),
@@ -84,17 +86,22 @@ fn looked_again(
         return verdict;
     }
     let missing = not_looked_for(before, findings, gone_after);
-    match worst(findings) {
+    match counted(findings) {
         Some(state @ (ProductState::Present | ProductState::Residue)) => {
             still_there(state, steps, findings, gone_after)
         }
-        Some(ProductState::Absent) if missing.is_empty() => gone(before, steps),
+        Some(ProductState::Absent) if missing.is_empty() => gone(before, steps, findings),
         Some(ProductState::Unknown) => {
             let verdict = unknown(findings, facts);
-            Verdict { reason: format!("{}{}", verdict.reason, notes(steps)), ..verdict }
+            with_exempt(
+                Verdict { reason: format!("{}{}", verdict.reason, notes(steps)), ..verdict },
+                findings,
+            )
         }
         Some(ProductState::Absent) | None => {
-            Verdict::of(HostState::Unknown, format!("not looked for again: {}", missing.join(", ")))
+            let verdict =
+                Verdict::of(HostState::Unknown, format!("not looked for again: {}", missing.join(", ")));
+            with_exempt(verdict, findings)
         }
     }
 }
@@ -118,11 +125,11 @@ fn still_there(
     findings: &[Finding],
     gone_after: &[String],
 ) -> Verdict {
-    let mut reason = there(findings);
+    let mut reason = all_there(findings);
     let unplanned: Vec<&Finding> = findings
         .iter()
         .filter(|finding| matches!(finding.result, ProductState::Present | ProductState::Residue))
-        .filter(|finding| !gone_after.contains(&finding.product))
+        .filter(|finding| !gone_after.contains(&finding.product) && !finding.is_exempt())
         .collect();
     if !unplanned.is_empty() {
         reason += &format!("; not in the plan: {}", names(&unplanned));
@@ -132,12 +139,15 @@ fn still_there(
     Verdict::of(state, reason)
 }
 
-/// Every product is absent: by our doing, or it was so.
-fn gone(before: &[Finding], steps: &[StepSummary]) -> Verdict {
+/// Every product that counts is absent: by our doing, or it was so. One that does not count and is not
+/// absent leaves no host `removed` or `clean`; a reboot that is still to come goes before it.
+fn gone(before: &[Finding], steps: &[StepSummary], findings: &[Finding]) -> Verdict {
+    let exempt = exempt(findings);
     let begun = steps.iter().any(StepSummary::was_begun);
     let state = match (begun, reboot_step(steps)) {
-        (false, _) => HostState::Clean,
         (true, Some(_)) => HostState::RemovedRebootPending,
+        _ if !exempt.is_empty() => HostState::Exempt,
+        (false, _) => HostState::Clean,
         (true, None) => HostState::Removed,
     };
     let reason = match (begun, steps) {
@@ -145,7 +155,7 @@ fn gone(before: &[Finding], steps: &[StepSummary]) -> Verdict {
         (false, _) => format!("already as planned{}", notes(steps)),
         (true, _) => format!("removed: {}{}", worked_on(before, steps), notes(steps)),
     };
-    Verdict::of(state, reason)
+    Verdict::of(state, joined([reason, exempt]))
 }
 
 /// What else is to be known of the steps: one that was not run, a reboot that is needed.

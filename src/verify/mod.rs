@@ -1,7 +1,8 @@
 //! Findings → the state of a host: pure.
 //!
-//! A host takes the worst of its products. `clean` and `removed` are said only where every product
-//! of the host's platform was looked for and is absent; whatever is missing makes it `unknown`.
+//! A host takes the worst of its products that count. `clean` and `removed` are said only where every
+//! product of the host's platform was looked for and is absent, whether it counts or not; whatever is
+//! missing makes it `unknown`, and what is there and does not count makes it `exempt`.
 
 mod after;
 
@@ -14,7 +15,7 @@ pub use after::{StepSummary, after_apply};
 
 use crate::detect::{cut, without_remedy};
 use crate::facts::Facts;
-use crate::model::{Finding, HostState, ProductState};
+use crate::model::{Exemption, ExemptionKind, Finding, HostState, ProductState};
 
 /// How many products a reason names.
 const NAMED: usize = 5;
@@ -43,7 +44,7 @@ pub fn product_is_gone(finding: &Finding) -> bool {
     finding.result == ProductState::Absent
 }
 
-/// The state of a host that was only looked at: present, residue, unknown or clean.
+/// The state of a host that was only looked at: present, residue, unknown, exempt or clean.
 ///
 /// `findings` is one for each product of the playbook for the host's platform.
 #[must_use]
@@ -51,13 +52,36 @@ pub fn observed(findings: &[Finding], facts: &Facts) -> Verdict {
     if let Some(verdict) = cannot_vouch(findings, facts) {
         return verdict;
     }
-    let reason = there(findings);
-    match worst(findings) {
-        Some(ProductState::Present) => Verdict::of(HostState::Present, reason),
-        Some(ProductState::Residue) => Verdict::of(HostState::Residue, reason),
-        Some(ProductState::Unknown) => unknown(findings, facts),
-        Some(ProductState::Absent) => Verdict::of(HostState::Clean, ""),
+    match counted(findings) {
+        Some(ProductState::Present) => Verdict::of(HostState::Present, all_there(findings)),
+        Some(ProductState::Residue) => Verdict::of(HostState::Residue, all_there(findings)),
+        Some(ProductState::Unknown) => with_exempt(unknown(findings, facts), findings),
+        Some(ProductState::Absent) => nothing_counts(findings),
         None => unasked(facts),
+    }
+}
+
+/// The same without the facts, for findings that were judged anew; none where there is no finding. Of an
+/// unknown host it knows no remedy.
+#[must_use]
+pub fn by_findings(findings: &[Finding]) -> Option<Verdict> {
+    Some(match counted(findings)? {
+        ProductState::Present => Verdict::of(HostState::Present, all_there(findings)),
+        ProductState::Residue => Verdict::of(HostState::Residue, all_there(findings)),
+        ProductState::Unknown => {
+            let why = unknown_reasons(findings).next().unwrap_or(UNANSWERED);
+            let reason = format!("not known: {}: {why}", names(&counting_unknown(findings)));
+            with_exempt(Verdict::of(HostState::Unknown, reason), findings)
+        }
+        ProductState::Absent => nothing_counts(findings),
+    })
+}
+
+/// Of a host on which no product that counts is there.
+fn nothing_counts(findings: &[Finding]) -> Verdict {
+    match exempt(findings) {
+        reason if reason.is_empty() => Verdict::of(HostState::Clean, ""),
+        reason => Verdict::of(HostState::Exempt, reason),
     }
 }
 
@@ -77,39 +101,98 @@ fn unasked(facts: &Facts) -> Verdict {
     Verdict::of(HostState::Unknown, reason)
 }
 
-/// The worst that a product is: present, residue, unknown, absent.
-fn worst(findings: &[Finding]) -> Option<ProductState> {
+/// The worst that a product is which counts: present, residue, unknown, absent. Absent too where none
+/// counts; none where there is no finding.
+fn counted(findings: &[Finding]) -> Option<ProductState> {
     let rank = |state: &ProductState| match state {
         ProductState::Present => 0,
         ProductState::Residue => 1,
         ProductState::Unknown => 2,
         ProductState::Absent => 3,
     };
-    findings.iter().map(|finding| finding.result).min_by_key(rank)
+    let state = |finding: &Finding| if finding.is_exempt() { ProductState::Absent } else { finding.result };
+    findings.iter().map(state).min_by_key(rank)
 }
 
-/// What is there and what could not be told: `installed: kesl 12.1.0-1543; left behind: klnagent`.
+/// What is there, what could not be told, and what of that does not count: `installed: kesl 12.1.0-1543;
+/// left behind: klnagent; waived until 2026-12-31 by CHG-1: ksc-linux 15.1`.
+fn all_there(findings: &[Finding]) -> String {
+    joined([there(findings), exempt(findings)])
+}
+
+fn joined(parts: [String; 2]) -> String {
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+fn with_exempt(verdict: Verdict, findings: &[Finding]) -> Verdict {
+    Verdict { reason: joined([verdict.reason, exempt(findings)]), ..verdict }
+}
+
+/// What counts and is there, and what could not be told: `installed: kesl 12.1.0-1543; left behind:
+/// klnagent`. A waiver that is over is named with what it was for.
 fn there(findings: &[Finding]) -> String {
     let kinds = [
         (ProductState::Present, "installed"),
         (ProductState::Residue, "left behind"),
         (ProductState::Unknown, "not known"),
     ];
-    let parts: Vec<String> = kinds
-        .into_iter()
-        .filter_map(|(state, word)| {
-            let of_state: Vec<&Finding> = findings.iter().filter(|finding| finding.result == state).collect();
-            (!of_state.is_empty()).then(|| format!("{word}: {}", names(&of_state)))
+    let parts = kinds.into_iter().filter_map(|(state, word)| {
+        let of_state: Vec<&Finding> =
+            findings.iter().filter(|finding| finding.result == state && !finding.is_exempt()).collect();
+        (!of_state.is_empty()).then(|| format!("{word}: {}", names(&of_state)))
+    });
+    let over = |exemption: &Exemption| exemption.kind == ExemptionKind::WaiverExpired;
+    joined([parts.collect::<Vec<_>>().join("; "), flagged(findings, over)])
+}
+
+/// What is there, or may be, and does not count, with why.
+fn exempt(findings: &[Finding]) -> String {
+    flagged(findings, |exemption| exemption.kind.exempts())
+}
+
+/// The products with such exemptions, those of one exemption together: `waived until 2026-12-31 by CHG-1:
+/// kesl 12.1, klnagent (residue)`.
+fn flagged(findings: &[Finding], wanted: impl Fn(&Exemption) -> bool) -> String {
+    let mut groups: Vec<(&Exemption, Vec<&Finding>)> = Vec::new();
+    for finding in findings.iter().filter(|finding| finding.result != ProductState::Absent) {
+        let Some(exemption) = finding.exemption.as_ref().filter(|exemption| wanted(exemption)) else {
+            continue;
+        };
+        match groups.iter_mut().find(|(known, _)| *known == exemption) {
+            Some((_, members)) => members.push(finding),
+            None => groups.push((exemption, vec![finding])),
+        }
+    }
+    let words: Vec<String> = groups
+        .iter()
+        .map(|(exemption, members)| {
+            // A waiver's ticket tells why; of a profile only its own words do.
+            let why = match exemption.kind {
+                ExemptionKind::OutOfScope => format!(" ({})", cut(&exemption.reason, 200)),
+                ExemptionKind::Waived | ExemptionKind::WaiverExpired => String::new(),
+            };
+            format!("{}: {}{why}", exemption.flag(), named(members, true))
         })
         .collect();
-    parts.join("; ")
+    words.join("; ")
 }
 
 /// Products by id, with their version where it is known.
 fn names(findings: &[&Finding]) -> String {
-    let name = |finding: &&Finding| match &finding.version {
-        Some(version) => format!("{} {}", finding.product, cut(version, 60)),
-        None => finding.product.clone(),
+    named(findings, false)
+}
+
+/// The same; with `result`, what is not installed says what it is.
+fn named(findings: &[&Finding], result: bool) -> String {
+    let name = |finding: &&Finding| {
+        let version = finding.version.as_ref().map(|version| format!(" {}", cut(version, 60)));
+        let result = match finding.result {
+            ProductState::Residue | ProductState::Unknown if result => {
+                format!(" ({})", finding.result.word())
+            }
+            _ => String::new(),
+        };
+        format!("{}{}{result}", finding.product, version.unwrap_or_default())
     };
     let mut text = findings.iter().take(NAMED).map(name).collect::<Vec<_>>().join(", ");
     if findings.len() > NAMED {
@@ -118,17 +201,29 @@ fn names(findings: &[&Finding]) -> String {
     text
 }
 
-/// The verdict on a host with unknown products: the first reason that has a remedy, else the first.
-fn unknown(findings: &[Finding], facts: &Facts) -> Verdict {
-    let unknown: Vec<&Finding> =
-        findings.iter().filter(|finding| finding.result == ProductState::Unknown).collect();
-    let mut reasons = unknown.iter().flat_map(|finding| {
+/// What is said of unknown products of which the evidence does not say why.
+const UNANSWERED: &str = "its checks were not answered";
+
+fn counting_unknown(findings: &[Finding]) -> Vec<&Finding> {
+    let unknown = |finding: &&Finding| finding.result == ProductState::Unknown && !finding.is_exempt();
+    findings.iter().filter(unknown).collect()
+}
+
+/// Why products that count could not be told.
+fn unknown_reasons(findings: &[Finding]) -> impl Iterator<Item = &str> {
+    counting_unknown(findings).into_iter().flat_map(|finding| {
         let reasons = finding.evidence.iter().filter(|evidence| evidence.truth.is_unknown());
-        reasons.filter_map(|evidence| Some(without_remedy(evidence.reason.as_deref()?, facts)))
-    });
+        reasons.filter_map(|evidence| evidence.reason.as_deref())
+    })
+}
+
+/// The verdict on a host with unknown products that count: the first reason that has a remedy, else the
+/// first.
+fn unknown(findings: &[Finding], facts: &Facts) -> Verdict {
+    let mut reasons = unknown_reasons(findings).map(|reason| without_remedy(reason, facts));
     let first = reasons.next();
     let mendable = first.iter().cloned().chain(reasons).find(|(_, remedy)| remedy.is_some());
-    let (reason, remedy) = mendable.or(first).unwrap_or(("its checks were not answered", None));
-    let reason = format!("not known: {}: {reason}", names(&unknown));
+    let (reason, remedy) = mendable.or(first).unwrap_or((UNANSWERED, None));
+    let reason = format!("not known: {}: {reason}", names(&counting_unknown(findings)));
     Verdict { state: HostState::Unknown, reason, remedy }
 }

@@ -18,6 +18,7 @@ fn found(products: &[(Rule, Option<Rule>)], facts: &Facts) -> Vec<Finding> {
     let rules = products.iter().map(|(detect, residue)| ProductRules {
         id: "p",
         name: "P",
+        class: crate::model::ProductClass::Product,
         platforms: &[Platform::Linux],
         detect,
         residue: residue.as_ref(),

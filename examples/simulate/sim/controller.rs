@@ -114,6 +114,7 @@ pub fn live(world: &Shared, plan: &Plan, orders: &Orders, first: bool) -> Result
             token: String::new(),
         },
         limits: WorkLimits { reconnect: Duration::from_secs(600), reboot: Duration::from_secs(1200) },
+        wall: &|| world.lock().wall(),
         failing: &|_| {},
     };
     let specs: Vec<WaveSpec> = plan.waves.iter().map(|wave| spec(wave, 1)).collect();

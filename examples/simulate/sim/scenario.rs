@@ -72,6 +72,7 @@ fn product(id: &str, detect: Thing, residue: Option<Thing>, settle: u64) -> Plan
     PlannedProduct {
         id: id.to_owned(),
         name: id.to_owned(),
+        class: uproot::model::ProductClass::Product,
         platforms: vec![Platform::Linux],
         after: Vec::new(),
         detect: facts::rule(detect),
@@ -149,6 +150,7 @@ impl Scenario {
             secrets: BTreeMap::new(),
             known_hosts: Vec::new(),
             allowed: Vec::new(),
+            scope: uproot::model::Scope::default(),
             waves: Vec::new(),
             hosts: Vec::new(),
         };
