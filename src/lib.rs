@@ -20,6 +20,8 @@ pub mod facts;
 
 pub mod detect;
 
+pub mod signature;
+
 pub mod plan;
 
 pub mod verify;
