@@ -22,6 +22,8 @@ pub mod detect;
 
 pub mod scope;
 
+pub mod signature;
+
 pub mod plan;
 
 pub mod verify;

@@ -10,7 +10,8 @@ use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, Signature, 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use uproot::plan::approval::{self, AllowedSigners, PlanSignature};
+use uproot::plan::approval;
+use uproot::signature::{self, AllowedSigners, SshSignature};
 
 /// The kinds of keys that ssh-keygen makes without a device, with their sizes.
 const KINDS: [(&str, &str); 7] = [
@@ -280,7 +281,10 @@ fn numbers_that_happen_to_be_short_are_read_and_written() {
             place.write("plan.json", &bytes);
             place.write("short.sig", signed.to_pem(LineEnding::LF).unwrap());
             assert!(place.keygen_accepts("alice", "short.sig"));
-            assert_eq!(PlanSignature::parse(&place.read("short.sig")).unwrap().verify(&bytes), Ok(()));
+            assert_eq!(
+                SshSignature::parse(&place.read("short.sig")).unwrap().verify(&bytes, approval::PURPOSE),
+                Ok(())
+            );
             ours += 1;
         }
         if theirs == 0 {
@@ -631,7 +635,7 @@ fn approvals_are_kept_with_the_run_and_upset_nothing_there() {
     let check = |plan: &Path| {
         approval::check(plan, &std::fs::read(plan).unwrap(), &signers, Timestamp::now()).unwrap()
     };
-    approval::keep(&check(&place.path("plan.json")).valid, &run.join("plan.json")).unwrap();
+    signature::keep(&check(&place.path("plan.json")).valid, &run.join("plan.json")).unwrap();
     let found = check(&run.join("plan.json"));
     assert_eq!((found.persons, found.valid.len(), found.refused.len()), (2, 2, 0), "{found:#?}");
     place.uproot(&["journal", "verify", "last"]).code(0);

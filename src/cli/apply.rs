@@ -14,8 +14,9 @@ use super::secrets;
 use super::signals::Watch;
 use crate::apply::{self, Access, ApplyRequest, LockOrder, Past, Person, Stop, WorkLimits};
 use crate::model::{Cancel, Event, EventSink, ExitCode, Redactor};
-use crate::plan::approval::{self, Approval};
+use crate::plan::approval;
 use crate::plan::{self, Plan, PlannedConnection};
+use crate::signature::{self, ValidSignature};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -99,7 +100,7 @@ pub fn plan_and_apply(arguments: &RunArguments) -> Result<ExitCode, CliError> {
 #[derive(Default)]
 struct Approved {
     needed: Option<u16>,
-    by: Vec<Approval>,
+    by: Vec<ValidSignature>,
 }
 
 /// The option of a run that says how many persons had to approve its plan.
@@ -135,7 +136,7 @@ impl Work<'_> {
         if let Some(needed) = approved.needed {
             options.insert(REQUIRE_APPROVAL.to_owned(), needed.to_string());
         }
-        let decisions: Vec<Event> = approved.by.iter().map(|approval| approval.decision(&digest)).collect();
+        let decisions: Vec<Event> = approved.by.iter().map(|by| approval::decision(by, &digest)).collect();
         let start = Start {
             verb: "apply",
             playbook: self.plan.playbook_digest.clone(),
@@ -146,7 +147,7 @@ impl Work<'_> {
             redactor: self.redactor(),
         };
         let log = RunLog::start(start, self.run)?;
-        approval::keep(&approved.by, &log.dir().join(PLAN_FILE))?;
+        signature::keep(&approved.by, &log.dir().join(PLAN_FILE))?;
         for decision in decisions {
             log.record(None, decision)?;
         }

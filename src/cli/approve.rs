@@ -7,8 +7,8 @@ use super::output::print_bytes;
 use super::secrets;
 use crate::model::ExitCode;
 use crate::model::output::{escape_line, shell_word};
-use crate::plan::approval::{self, AllowedSigners, Approval, Approvals, Saved};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, approval};
+use crate::signature::{self, AllowedSigners, Saved, Signatures, ValidSignature};
 use jiff::Timestamp;
 use std::path::Path;
 
@@ -20,10 +20,10 @@ pub fn run(arguments: &ApproveArguments) -> Result<ExitCode, CliError> {
         ask("Approve this plan?", "not approved; nothing was signed")?;
     }
     let signature = match &arguments.key {
-        Some(key) => approval::sign_with_file(&bytes, key, &mut secrets::passphrase)?,
-        None => approval::sign_with_agent(&bytes)?,
+        Some(key) => signature::sign_with_file(&bytes, approval::PURPOSE, key, &mut secrets::passphrase)?,
+        None => signature::sign_with_agent(&bytes, approval::PURPOSE)?,
     };
-    let said = match approval::save(&signature, &arguments.plan, &bytes)? {
+    let said = match signature::save(&signature, &arguments.plan, &bytes, approval::PURPOSE)? {
         Saved::Written(file) => format!("approved by {}: {}\n", signature.fingerprint(), shown(&file)),
         Saved::AlreadyThere(file) => {
             format!("was approved by {} already: {}\n", signature.fingerprint(), shown(&file))
@@ -69,7 +69,11 @@ fn shown(file: &Path) -> String {
 
 /// Refuses a plan that too few persons approved, before anything is contacted. Returns who approved it;
 /// nobody, where no approval is required.
-pub fn require(required: &ApprovalArguments, plan: &Path, bytes: &[u8]) -> Result<Vec<Approval>, CliError> {
+pub fn require(
+    required: &ApprovalArguments,
+    plan: &Path,
+    bytes: &[u8],
+) -> Result<Vec<ValidSignature>, CliError> {
     let (Some(needed), Some(file)) = (required.require_approval, &required.allowed_signers) else {
         return Ok(Vec::new());
     };
@@ -84,13 +88,13 @@ pub fn require(required: &ApprovalArguments, plan: &Path, bytes: &[u8]) -> Resul
     Ok(approvals.valid)
 }
 
-fn refusal(approvals: &Approvals, needed: u16, plan: &Path) -> String {
+fn refusal(approvals: &Signatures, needed: u16, plan: &Path) -> String {
     let mut text = format!(
         "the plan must be approved by {needed} different person(s), and {} approved it: nothing was contacted",
         approvals.persons
     );
     for approval in &approvals.valid {
-        let Approval { principal, fingerprint, file, .. } = approval;
+        let ValidSignature { principal, fingerprint, file, .. } = approval;
         let principal = escape_line(principal);
         text.push_str(&format!("\n  {}: approved by {principal} with {fingerprint}", shown(file)));
     }

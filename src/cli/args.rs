@@ -347,21 +347,90 @@ pub struct ReportArguments {
     /// What counts, in place of what the run was given: what it found is judged anew.
     pub scope: ScopeArguments,
     #[command(flatten)]
+    /// How runs are read.
+    pub reading: ReadingArguments,
+    #[command(flatten)]
     /// How it is told.
     pub output: OutputArguments,
+}
+
+/// How runs are read for a report.
+#[derive(Debug, Args)]
+pub struct ReadingArguments {
+    /// Report a broken run all the same: its records before the first break; the report says so first
+    #[arg(long, help_heading = "Evidence")]
+    pub even_if_broken: bool,
+    /// Whose seals are known: a file in the format of ssh-keygen(1), ALLOWED SIGNERS
+    #[arg(long, value_name = "FILE", help_heading = "Evidence")]
+    pub allowed_signers: Option<PathBuf>,
 }
 
 /// `journal`.
 #[derive(Debug, Subcommand)]
 pub enum JournalVerb {
-    /// Check a run's chain, blobs and plan; every defect is named
-    Verify {
-        /// The run: its id, the beginning of it, its directory, or `last`
-        run: String,
-        /// Where runs are kept (default: $XDG_STATE_HOME/uproot/runs)
-        #[arg(long, value_name = "DIR", env = "UPROOT_RUNS")]
-        runs: Option<PathBuf>,
-    },
+    /// Check a run's chain, blobs, plan, seals and approvals; every defect is named
+    Verify(VerifyJournalArguments),
+    /// Sign a run's records with an SSH key, so that whoever alters them later is found out
+    Seal(SealArguments),
+    /// Pack a run with all that a third party needs to check it with standard tools
+    Export(ExportArguments),
+}
+
+/// `journal verify`.
+#[derive(Debug, Args)]
+pub struct VerifyJournalArguments {
+    /// The run: its id, the beginning of it, its directory, or `last`
+    pub run: String,
+    /// Where runs are kept (default: $XDG_STATE_HOME/uproot/runs)
+    #[arg(long, value_name = "DIR", env = "UPROOT_RUNS")]
+    pub runs: Option<PathBuf>,
+    /// Whose signatures are known: a file in the format of ssh-keygen(1), ALLOWED SIGNERS
+    #[arg(long, value_name = "FILE")]
+    pub allowed_signers: Option<PathBuf>,
+    /// Fail unless N different persons of `--allowed-signers` sealed all records
+    #[arg(long, value_name = "N", requires = "allowed_signers", value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub require_seal: Option<u16>,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// `journal seal`.
+#[derive(Debug, Args)]
+pub struct SealArguments {
+    /// The run: its id, the beginning of it, its directory, or `last`
+    pub run: String,
+    /// Key to sign with: a private key file, or the public half of a key that the SSH agent holds (default: the agent's only key)
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Seal without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// Where runs are kept (default: $XDG_STATE_HOME/uproot/runs)
+    #[arg(long, value_name = "DIR", env = "UPROOT_RUNS")]
+    pub runs: Option<PathBuf>,
+}
+
+/// `journal export`.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// The run: its id, the beginning of it, its directory, or `last`
+    pub run: String,
+    /// The archive to write, a `.tar.zst`
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub output: PathBuf,
+    /// Pack this file of allowed signers too
+    #[arg(long, value_name = "FILE")]
+    pub allowed_signers: Option<PathBuf>,
+    /// Pack a broken run all the same; what is wrong with it stands in its README
+    #[arg(long)]
+    pub even_if_broken: bool,
+    /// Overwrite the archive if it is there
+    #[arg(long)]
+    pub force: bool,
+    /// Where runs are kept (default: $XDG_STATE_HOME/uproot/runs)
+    #[arg(long, value_name = "DIR", env = "UPROOT_RUNS")]
+    pub runs: Option<PathBuf>,
 }
 
 /// `runs`.

@@ -5,8 +5,8 @@ use crate::facts::FactsError;
 use crate::journal::JournalError;
 use crate::model::{Diagnostics, ExitCode, SinkError};
 use crate::plan::PlanError;
-use crate::plan::approval::ApprovalError;
 use crate::report::ReportError;
+use crate::signature::SignatureError;
 use crate::transport::TransportError;
 
 /// Why a verb ended early.
@@ -23,6 +23,14 @@ pub enum CliError {
         /// How to mend it.
         help: String,
     },
+    /// A run that was altered.
+    #[error("{message}")]
+    Broken {
+        /// Which, what is wrong with it, and what is not done therefore.
+        message: String,
+        /// How to mend it, and how to see more.
+        help: String,
+    },
     /// The operator said no.
     #[error("{0}")]
     Refused(String),
@@ -32,9 +40,9 @@ pub enum CliError {
     /// A plan file.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// A plan's signatures.
+    /// Signatures of a plan or a seal.
     #[error(transparent)]
-    Approval(#[from] ApprovalError),
+    Signature(#[from] SignatureError),
     /// Facts documents.
     #[error(transparent)]
     Facts(#[from] FactsError),
@@ -78,12 +86,14 @@ impl CliError {
             Self::Diagnostics(_)
             | Self::Input { .. }
             | Self::Plan(_)
-            | Self::Approval(_)
+            | Self::Signature(_)
             | Self::Facts(_)
             | Self::Local(_) => ExitCode::Usage,
             // Nothing was contacted: the run was not even begun, or is not there.
             Self::Journal(
-                JournalError::NoSuchRun { .. }
+                JournalError::Signature(_)
+                | JournalError::ExportExists(_)
+                | JournalError::NoSuchRun { .. }
                 | JournalError::Ambiguous { .. }
                 | JournalError::NotARun(_)
                 | JournalError::Busy { .. }
@@ -93,6 +103,7 @@ impl CliError {
             Self::Refused(_) => ExitCode::Stopped,
             Self::Output(_)
             | Self::Journal(_)
+            | Self::Broken { .. }
             | Self::Sink(_)
             | Self::Report(_)
             | Self::CutShort { .. }
@@ -104,7 +115,9 @@ impl CliError {
     pub fn print(&self) {
         let text = match self {
             Self::Diagnostics(diagnostics) => diagnostics.to_string(),
-            Self::Input { message, help } => format!("error: {message}\nhelp: {help}\n"),
+            Self::Input { message, help } | Self::Broken { message, help } => {
+                format!("error: {message}\nhelp: {help}\n")
+            }
             Self::CutShort { again, .. } => format!(
                 "error: {}\nhelp: mend that (make room on the disk), then go on with `{again}`\n",
                 crate::model::output::escape_block(&self.to_string())

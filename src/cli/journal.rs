@@ -1,35 +1,101 @@
 //! `journal verify` and `runs list`.
 
-use super::args::Format;
+use super::args::{Format, VerifyJournalArguments};
 use super::error::CliError;
+use super::evidence::{read_signers, remarks, seal_lines};
 use super::output::print_bytes;
 use super::run_log::runs_dir;
-use crate::journal::{self, Defect, RunSummary};
+use crate::journal::{self, Audit, Defect, RunSummary, Signer};
 use crate::model::ExitCode;
 use crate::model::output::escape_line;
+use jiff::Timestamp;
 use serde_json::json;
 use std::path::Path;
 
-/// Runs `journal verify`: exit 0 when the run is whole and has its end, 3 otherwise. A blob that no record
-/// names is told, but is what every controller may leave that died before its run was resumed.
-pub fn verify(run: &str, runs: Option<&Path>) -> Result<ExitCode, CliError> {
-    let dir = journal::find(&runs_dir(runs), run)?;
-    let defects = journal::verify(&dir)?;
-    let mut text = String::new();
-    for defect in &defects {
-        text.push_str(&escape_line(&defect.to_string()));
-        text.push('\n');
-    }
-    let dir = escape_line(&dir.display().to_string());
-    // A run that was stopped is whole: there only is more to be done.
-    let is_whole =
-        defects.iter().all(|defect| matches!(defect, Defect::BlobUnnamed { .. } | Defect::Stopped { .. }));
-    text.push_str(&match (is_whole, defects.len()) {
-        (true, _) => format!("{dir}: chain, blobs and plan are whole\n"),
-        (false, count) => format!("{dir}: {count} defect(s)\n"),
-    });
+/// Runs `journal verify`: exit 0 when the run is whole, has its end (or was stopped), and is sealed by as many
+/// persons as are asked for; 3 otherwise. A blob that no record names is told, but is what every controller may
+/// leave that died before its run was resumed.
+pub fn verify(arguments: &VerifyJournalArguments) -> Result<ExitCode, CliError> {
+    let dir = journal::find(&runs_dir(arguments.runs.as_deref()), &arguments.run)?;
+    let signers = read_signers(arguments.allowed_signers.as_deref())?;
+    let audit = journal::audit(&dir, signers.as_ref(), Timestamp::now())?;
+    let missing = arguments.require_seal.filter(|needed| audit.sealed_by < usize::from(*needed));
+    let text = if arguments.format == Format::Json {
+        verified_as_json(&audit, arguments.require_seal)
+    } else {
+        verified_as_text(&audit, missing)
+    };
     print_bytes(text.as_bytes())?;
-    Ok(if is_whole { ExitCode::Success } else { ExitCode::CannotVouch })
+    let is_good = is_whole(&audit) && missing.is_none();
+    Ok(if is_good { ExitCode::Success } else { ExitCode::CannotVouch })
+}
+
+/// Whether nothing is missing of it. A run that was stopped is whole: there only is more to be done.
+fn is_whole(audit: &Audit) -> bool {
+    let is_harmless = |defect: &Defect| {
+        let is_end = matches!(defect, Defect::Unfinished { .. } | Defect::Torn { .. });
+        !defect.is_broken() && !is_end
+    };
+    audit.defects.iter().all(is_harmless)
+}
+
+fn verified_as_text(audit: &Audit, missing: Option<u16>) -> String {
+    let mut lines: Vec<String> = audit.defects.iter().map(ToString::to_string).collect();
+    lines.extend(audit.seals.iter().flat_map(|seal| seal_lines(seal, audit.records)));
+    lines.extend(audit.approvals.iter().map(approval_line));
+    lines.extend(remarks(audit).into_iter().map(|remark| format!("note: {remark}")));
+    let dir = audit.run.dir.display();
+    if let Some(needed) = missing {
+        lines.push(format!(
+            "{dir}: all records must be sealed by {needed} different person(s), and {} sealed them",
+            audit.sealed_by
+        ));
+    }
+    lines.push(match (is_whole(audit), audit.defects.len()) {
+        (true, _) if audit.seals.is_empty() => format!("{dir}: chain, blobs and plan are whole"),
+        (true, _) => format!("{dir}: chain, blobs, plan and seals are whole"),
+        (false, count) => format!("{dir}: {count} defect(s)"),
+    });
+    lines.iter().map(|line| escape_line(line) + "\n").collect()
+}
+
+fn approval_line(signer: &Signer) -> String {
+    match &signer.by {
+        Ok(principal) => {
+            format!("{}: approves the plan; by {principal} with key {}", signer.file, signer.fingerprint)
+        }
+        Err(reason) => format!("{}: approves the plan; {reason}", signer.file),
+    }
+}
+
+fn verified_as_json(audit: &Audit, required: Option<u16>) -> String {
+    let signer = |signer: &Signer| {
+        json!({
+            "file": signer.file, "key": signer.fingerprint,
+            "principal": signer.by.as_ref().ok(), "reason": signer.by.as_ref().err(),
+        })
+    };
+    let signers = |list: &[Signer]| list.iter().map(signer).collect::<Vec<_>>();
+    let defects = audit.defects.iter().map(|defect| {
+        json!({
+            "defect": defect.to_string(), "line": defect.line(), "broken": defect.is_broken(),
+            "remedy": defect.remedy(),
+        })
+    });
+    let seals = audit.seals.iter().map(|seal| {
+        json!({
+            "file": seal.file, "records": seal.records, "state": seal.state.word(),
+            "covers_all": seal.records == audit.records, "signatures": signers(&seal.signers),
+        })
+    });
+    let value = json!({
+        "uproot": 1, "run": audit.run.id, "directory": audit.run.dir.to_string_lossy(),
+        "broken": audit.is_broken(), "whole": is_whole(audit), "records": audit.records, "head": audit.head,
+        "state": audit.state.word(), "defects": defects.collect::<Vec<_>>(),
+        "seals": seals.collect::<Vec<_>>(), "sealed_by": audit.sealed_by, "required_seals": required,
+        "approvals": signers(&audit.approvals), "remarks": remarks(audit),
+    });
+    format!("{}\n", serde_json::to_string_pretty(&value).unwrap_or_default())
 }
 
 /// Runs `runs list`.

@@ -22,6 +22,8 @@ pub mod args;
 mod ask;
 mod check;
 mod error;
+mod evidence;
+mod export;
 mod fleet;
 mod identify;
 mod journal;
@@ -34,6 +36,7 @@ mod report;
 mod resume;
 mod run_log;
 mod scope;
+mod seal;
 mod secrets;
 mod signals;
 
@@ -76,7 +79,9 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Apply(arguments) => apply::run(&arguments),
         Verb::Run(arguments) => apply::plan_and_apply(&arguments),
         Verb::Report(arguments) | Verb::Runs(RunsVerb::Show(arguments)) => report::run(&arguments),
-        Verb::Journal(JournalVerb::Verify { run, runs }) => journal::verify(&run, runs.as_deref()),
+        Verb::Journal(JournalVerb::Verify(arguments)) => journal::verify(&arguments),
+        Verb::Journal(JournalVerb::Seal(arguments)) => seal::run(&arguments),
+        Verb::Journal(JournalVerb::Export(arguments)) => export::run(&arguments),
         Verb::Runs(RunsVerb::List { runs, format }) => journal::list(runs.as_deref(), format),
         Verb::Playbook(verb) => playbook::run(&verb),
         Verb::Scope(verb) => scope::run(&verb),

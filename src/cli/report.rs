@@ -2,18 +2,15 @@
 
 use super::args::ReportArguments;
 use super::error::CliError;
+use super::evidence::read_report;
 use super::output::write_report_of;
-use super::run_log::runs_dir;
 use super::scope;
-use crate::journal;
 use crate::model::ExitCode;
-use crate::report::Report;
 
-/// Runs `report`. Exits as the run did.
+/// Runs `report`. Exits as the run did; 3 where the run is broken, with a report or without.
 pub fn run(arguments: &ReportArguments) -> Result<ExitCode, CliError> {
-    let dir = journal::find(&runs_dir(arguments.runs.as_deref()), &arguments.run)?;
     let given = scope::read(&arguments.scope)?;
-    let mut report = Report::from_records(&journal::read(&dir)?.records)?;
+    let (dir, mut report) = read_report(arguments.runs.as_deref(), &arguments.run, &arguments.reading)?;
     if !given.is_empty() {
         report.rejudge(given);
         scope::warn(&report);

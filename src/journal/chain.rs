@@ -5,6 +5,7 @@ use crate::model::{Event, Record};
 use jiff::Timestamp;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use std::io::Read;
 
 /// The format that is written, and the newest that is read. It stands in the first line.
 pub(super) const FORMAT: u32 = 1;
@@ -22,6 +23,10 @@ pub(super) fn sha256_hex(parts: &[&[u8]]) -> String {
     for part in parts {
         digest.update(part);
     }
+    hex_of(digest)
+}
+
+fn hex_of(digest: Sha256) -> String {
     let mut hex = String::with_capacity(HEX);
     for byte in digest.finalize() {
         for nibble in [byte >> 4, byte & 0xf] {
@@ -29,6 +34,31 @@ pub(super) fn sha256_hex(parts: &[&[u8]]) -> String {
         }
     }
     hex
+}
+
+/// Reads on, and keeps the SHA-256 of what was read.
+pub(super) struct Hashing<R> {
+    source: R,
+    digest: Sha256,
+}
+
+impl<R: Read> Hashing<R> {
+    pub(super) fn new(source: R) -> Self {
+        Self { source, digest: Sha256::new() }
+    }
+
+    /// The SHA-256 of all that was read, in lower-case hex.
+    pub(super) fn finish(self) -> String {
+        hex_of(self.digest)
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.digest.update(buffer.get(..count).unwrap_or_default());
+        Ok(count)
+    }
 }
 
 /// Whether a text can be a SHA-256 in the form that is written here.

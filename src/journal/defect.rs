@@ -1,5 +1,6 @@
 //! What can be wrong with a run on disk: one variant for each kind, with its place and its remedy.
 
+use super::seal::SealProblem;
 use crate::model::event::StepResult;
 
 /// One thing that is wrong with a run on disk. Lines are those of `journal.jsonl`, from 1.
@@ -263,17 +264,63 @@ pub enum Defect {
         /// What the system said.
         reason: String,
     },
+    /// A file beside the plan is no signature of it.
+    #[error("{file}: {reason}")]
+    Approval {
+        /// The signature's file.
+        file: String,
+        /// Why it does not hold.
+        reason: String,
+    },
+    /// The plan was approved, and the signature is not kept with the run.
+    #[error(
+        "journal.jsonl:{line}: the plan was approved with key {key}, and no signature by it is beside plan.json"
+    )]
+    ApprovalMissing {
+        /// The line of the approval.
+        line: usize,
+        /// The key's fingerprint.
+        key: String,
+    },
+    /// A seal or one of its signatures does not hold.
+    #[error("{file}: {problem}")]
+    Seal {
+        /// The file of the seal or of the signature.
+        file: String,
+        /// What is wrong with it.
+        problem: SealProblem,
+    },
 }
 
 impl Defect {
     /// Whether the run cannot be trusted. What a controller leaves that died (no end record, a torn
-    /// last line, a blob that no record names yet) is told, but is not broken.
+    /// last line, a blob that no record names yet, a seal that nobody signed) is told, but is not broken.
     #[must_use]
     pub fn is_broken(&self) -> bool {
         !matches!(
             self,
-            Self::Unfinished { .. } | Self::Stopped { .. } | Self::Torn { .. } | Self::BlobUnnamed { .. }
+            Self::Unfinished { .. }
+                | Self::Stopped { .. }
+                | Self::Torn { .. }
+                | Self::BlobUnnamed { .. }
+                | Self::Seal { problem: SealProblem::Unsigned, .. }
         )
+    }
+
+    /// Whether records from its line on can be read into no report: the chain is broken there, or what stands
+    /// there is not what a run is made of.
+    pub(super) fn ends_what_is_whole(&self) -> bool {
+        self.breaks_chain()
+            || matches!(
+                self,
+                Self::Start { .. }
+                    | Self::AfterStop { .. }
+                    | Self::HostName { .. }
+                    | Self::UnknownHost { .. }
+                    | Self::BeforeStart { .. }
+                    | Self::AfterHostEnd { .. }
+                    | Self::StartedTwice { .. }
+            )
     }
 
     /// Whether it concerns the chain of records itself: what `read` refuses.
@@ -314,7 +361,8 @@ impl Defect {
             | Self::Summary { line, .. }
             | Self::BlobMissing { line, .. }
             | Self::BlobName { line, .. }
-            | Self::BlobUndecodable { line, .. } => Some(*line),
+            | Self::BlobUndecodable { line, .. }
+            | Self::ApprovalMissing { line, .. } => Some(*line),
             Self::Unfinished { .. }
             | Self::Stopped { .. }
             | Self::NoHostEnd { .. }
@@ -323,7 +371,9 @@ impl Defect {
             | Self::BlobUnnamed { .. }
             | Self::PlanMissing { .. }
             | Self::PlanAltered { .. }
-            | Self::PlanUnreadable { .. } => None,
+            | Self::PlanUnreadable { .. }
+            | Self::Approval { .. }
+            | Self::Seal { .. } => None,
         }
     }
 
@@ -350,7 +400,13 @@ impl Defect {
             Self::BlobMissing { .. }
             | Self::BlobAltered { .. }
             | Self::PlanMissing { .. }
-            | Self::PlanAltered { .. } => "restore the file from a copy of the run's directory",
+            | Self::PlanAltered { .. }
+            | Self::Approval { .. }
+            | Self::ApprovalMissing { .. } => "restore the file from a copy of the run's directory",
+            Self::Seal { problem: SealProblem::Unsigned, .. } => "sign it by `uproot journal seal`",
+            Self::Seal { .. } => {
+                "the run or its seal was changed after it was sealed: restore the run's directory from a copy"
+            }
             Self::BlobUnreadable { .. } | Self::PlanUnreadable { .. } => {
                 "give the file back to its owner with mode 0600, then check again"
             }

@@ -112,6 +112,15 @@ pub enum JournalError {
     /// Not the name of a blob.
     #[error("`{0}` is not the name of a blob: 64 hexadecimal digits in lower case")]
     BadBlobName(String),
+    /// The archive is there already.
+    #[error("`{}` is there already; `--force` replaces it", .0.display())]
+    ExportExists(PathBuf),
+    /// Signatures cannot be read or written.
+    #[error(transparent)]
+    Signature(#[from] crate::signature::SignatureError),
+    /// A signature is not one of the seal that it is to be saved for.
+    #[error("the signature is not one of this seal: {0}")]
+    SealSignature(String),
     /// A blob is not what its name says.
     #[error("blob `{sha}` in `{}` was altered: its SHA-256 is {found}", dir.display())]
     BlobAltered {

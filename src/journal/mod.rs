@@ -7,6 +7,9 @@
 //!   journal.jsonl         one record a line, each ends with its own hash
 //!   output/<sha256>       blobs that records name: facts documents, outputs of steps
 //!   plan.json             the exact bytes of the plan that is applied
+//!   plan.json.*.sig       the signatures of those who approved it
+//!   seal, seal-*          how many records there are and the hash of the last one, for those who sign it
+//!   seal*.sig             their signatures
 //!   lock                  held by the writing process
 //! ```
 //!
@@ -18,28 +21,34 @@
 //! another one; only an unterminated last line of a run without an end record is torn, anything
 //! else that does not fit is broken and is refused by [`read`].
 
+mod audit;
 mod chain;
 mod defect;
 mod error;
+mod export;
 mod grammar;
 mod ledger;
 mod memory;
 mod reader;
 mod redact;
 mod runs;
+mod seal;
 mod storage;
 #[cfg(test)]
 mod testing;
 mod verify;
 mod writer;
 
+pub use audit::{Audit, Seal, Signer, audit};
 pub use defect::Defect;
 pub use error::JournalError;
+pub use export::{Export, Exported};
 pub use ledger::Ledger;
 pub use memory::MemorySink;
 pub use reader::{Run, open_blob, read, read_bytes};
 pub use runs::{RunSummary, default_runs_dir, find, list, new_run_id};
-pub use storage::Disk;
+pub use seal::{PURPOSE as SEAL_PURPOSE, RunState, SealDraft, SealProblem};
+pub use storage::{Disk, hold_still};
 pub use verify::{verify, verify_bytes};
 pub use writer::Writer;
 

@@ -114,6 +114,8 @@ pub(super) struct Scanned {
     pub(super) record: Option<Record>,
     /// What is wrong with it by itself and with its place in the chain.
     pub(super) defects: Vec<Defect>,
+    /// The hash that it states; none: it states none, or is torn.
+    pub(super) hash: Option<String>,
 }
 
 /// What the lines of a journal are together.
@@ -167,15 +169,15 @@ pub(super) fn scan_lines(
         }
         let mut defects = Vec::new();
         let is_torn = !terminated && !checker.ended && count < LINE_LIMIT && may_be_torn(&bytes);
-        let record = if is_torn {
+        let (record, hash) = if is_torn {
             scan.torn = count;
             defects.push(Defect::Torn { line, bytes: bytes.len() });
-            None
+            (None, None)
         } else {
             scan.whole += count;
-            checker.check(line, &bytes, &mut defects)
+            (checker.check(line, &bytes, &mut defects), checker.previous.clone())
         };
-        take(Scanned { line, record, defects })?;
+        take(Scanned { line, record, defects, hash })?;
     }
 }
 

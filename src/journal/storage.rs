@@ -207,6 +207,28 @@ pub(super) fn is_locked(dir: &Path) -> bool {
     matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
+/// Keeps every process from writing the run in `dir` as long as the result lives. A run without a lock file,
+/// such as a copy, is written by nobody: none.
+///
+/// # Errors
+/// When a process writes it.
+pub fn hold_still(dir: &Path) -> Result<Option<File>, JournalError> {
+    let path = dir.join(LOCK_FILE);
+    let lock = match File::open(&path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(JournalError::io("read", &path)(error)),
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => {
+            let id = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            Err(JournalError::Busy { id, by: holder(dir) })
+        }
+        Err(TryLockError::Error(error)) => Err(JournalError::io("lock", &path)(error)),
+    }
+}
+
 /// Writes a file so that it is there whole and durable, or not at all.
 pub(super) fn write_durably(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     write_named(dir, name, bytes)?;

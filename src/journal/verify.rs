@@ -3,58 +3,65 @@
 use super::chain::{is_sha256_hex, sha256_hex};
 use super::defect::Defect;
 use super::grammar::Grammar;
-use super::reader::{Scan, Scanned, scan, scan_lines};
-use super::{JournalError, OUTPUT_DIR, PLAN_FILE};
+use super::reader::{Scan, Scanned, scan_lines};
+use super::{JournalError, OUTPUT_DIR, PLAN_FILE, audit};
 use crate::model::{Event, Record};
+use crate::plan::approval::decided;
+use jiff::Timestamp;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// Checks a run on disk: chain, records, the grammar of events, blobs, and the plan. Returns every
-/// defect, those of the journal first, in the order of its lines. A run that is not finished is told
-/// as [`Defect::Unfinished`], which is not broken (see [`Defect::is_broken`]).
+/// Every defect of a run on disk, as [`audit`] finds them, those of the journal first, in the order of its lines. A
+/// run that is not finished is told as [`Defect::Unfinished`], which is not broken (see [`Defect::is_broken`]).
 ///
 /// # Errors
 /// When it is no run, its journal cannot be read, or it was written by a newer uproot.
 pub fn verify(dir: &Path) -> Result<Vec<Defect>, JournalError> {
-    let mut lines = Lines::default();
-    let scan = scan(dir, &mut |scanned| lines.take(scanned))?;
-    let (mut defects, named) = lines.finish(&scan);
-    named.check(dir, &mut defects);
-    Ok(defects)
+    Ok(audit(dir, None, Timestamp::now())?.defects)
 }
 
-/// As [`verify`], of the bytes of a journal alone: chain, records and grammar.
+/// The defects of the bytes of a journal alone: chain, records and grammar.
 ///
 /// # Errors
 /// When it was written by a newer uproot.
 pub fn verify_bytes(name: &str, journal: &[u8]) -> Result<Vec<Defect>, JournalError> {
     let mut lines = Lines::default();
-    let scan = scan_lines(Path::new(name), &mut { journal }, &mut |scanned| lines.take(scanned))?;
+    let scan = scan_lines(Path::new(name), &mut { journal }, &mut |scanned| {
+        lines.take(scanned);
+        Ok(())
+    })?;
     Ok(lines.finish(&scan).0)
 }
 
 /// The lines of a journal so far.
 #[derive(Default)]
-struct Lines {
+pub(super) struct Lines {
     defects: Vec<Defect>,
     grammar: Grammar,
     named: Named,
     records: usize,
+    /// Whether a line could not be trusted: nothing behind it can.
+    is_cut: bool,
 }
 
 impl Lines {
-    fn take(&mut self, scanned: Scanned) -> Result<(), JournalError> {
+    /// Takes a line; its record, if it and all before it are whole.
+    pub(super) fn take(&mut self, scanned: Scanned) -> Option<Record> {
+        let before = self.defects.len();
         self.defects.extend(scanned.defects);
-        if let Some(record) = scanned.record {
+        if let Some(record) = &scanned.record {
             self.records += 1;
-            self.grammar.take(scanned.line, &record, &mut self.defects);
-            self.named.take(scanned.line, &record);
+            self.grammar.take(scanned.line, record, &mut self.defects);
+            self.named.take(scanned.line, record);
         }
-        Ok(())
+        self.is_cut |= self.defects.iter().skip(before).any(Defect::ends_what_is_whole);
+        scanned.record.filter(|_| !self.is_cut)
     }
 
-    fn finish(mut self, scan: &Scan) -> (Vec<Defect>, Named) {
+    /// The defects of the journal alone, and what its records name.
+    pub(super) fn finish(mut self, scan: &Scan) -> (Vec<Defect>, Named) {
         let records = self.records;
         let stopped = self.grammar.is_stopped();
         self.grammar.finish(scan.ended, &mut self.defects);
@@ -68,10 +75,13 @@ impl Lines {
 
 /// What records name outside of the journal.
 #[derive(Default)]
-struct Named {
+pub(super) struct Named {
     /// Blob → the first line that names it, and whether it is a facts document.
     blobs: BTreeMap<String, (usize, bool)>,
-    plan: Option<String>,
+    /// The plan's digest.
+    pub(super) plan: Option<String>,
+    /// Of each approval of a plan: its line, the plan's digest, the key's fingerprint.
+    pub(super) approvals: Vec<(usize, String, String)>,
 }
 
 impl Named {
@@ -86,16 +96,20 @@ impl Named {
                     self.blobs.entry(blob.clone()).or_insert((line, false));
                 }
             }
-            _ => {}
+            event => {
+                if let Some((plan, key)) = decided(event) {
+                    self.approvals.push((line, plan.to_owned(), key.to_owned()));
+                }
+            }
         }
     }
 
-    fn check(&self, dir: &Path, defects: &mut Vec<Defect>) {
-        for (sha, (line, facts)) in &self.blobs {
-            defects.extend(check_blob(dir, sha, *line, *facts));
-        }
+    /// Looks at every blob, on all processors: a large run has tens of thousands.
+    pub(super) fn check_blobs(&self, dir: &Path, defects: &mut Vec<Defect>) {
+        let check = |(sha, (line, facts)): (&String, &(usize, bool))| check_blob(dir, sha, *line, *facts);
+        let found: Vec<Option<Defect>> = self.blobs.par_iter().map(check).collect();
+        defects.extend(found.into_iter().flatten());
         self.check_unnamed(dir, defects);
-        defects.extend(self.plan.as_deref().and_then(|expected| read_plan(dir, expected).err()));
     }
 
     fn check_unnamed(&self, dir: &Path, defects: &mut Vec<Defect>) {

@@ -24,6 +24,7 @@ pub(crate) mod layout;
 mod next;
 mod scope;
 mod table;
+mod table_check;
 mod table_host;
 
 pub use compare::{Change, ChangeKind, Comparison, RunRef};
@@ -317,9 +318,12 @@ impl Report {
 
     /// What the process exited with, as the record of the end or of the stop says; of a run that has
     /// neither, what its hosts' states lead to, but never success: nobody can vouch for a run that did
-    /// not end.
+    /// not end, and for none whose journal is broken.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
+        if self.check.as_ref().is_some_and(JournalCheck::is_broken) {
+            return ExitCode::CannotVouch;
+        }
         self.recorded_exit.unwrap_or_else(|| {
             let states = self.hosts.iter().map(|host| host.state);
             ExitCode::of_states_under(states, self.pending_is_ok()).worst(ExitCode::CannotVouch)

@@ -1,7 +1,7 @@
 //! The report for people: what needs attention first, then the counts, then the verdict.
 
 use super::layout::{width_of, wrap, wrap_command};
-use super::{HostReport, Report, WaveEnd, WaveReport, next, table_host};
+use super::{HostReport, Report, WaveEnd, WaveReport, next, table_check, table_host};
 use crate::model::output::escape_line;
 use crate::model::{ExitCode, HostState};
 
@@ -37,6 +37,7 @@ impl TableOptions<'_> {
 pub fn table(report: &Report, options: &TableOptions<'_>) -> String {
     let options = TableOptions { width: options.width.max(40), ..*options };
     let mut out = Lines { options, text: String::new() };
+    table_check::draw_broken(&mut out, report);
     header(&mut out, report);
     table_host::draw_hosts(&mut out, report);
     for wave in &report.waves {
@@ -131,6 +132,7 @@ fn header(out: &mut Lines<'_>, report: &Report) {
     let at = report.started.strftime("%Y-%m-%d %H:%M:%S UTC");
     out.wrapped("", &format!("{} at {at}, {took}", report.verb));
     out.wrapped("", &format!("run {}", report.run));
+    table_check::draw_seals(out, report);
     out.line("");
 }
 
@@ -204,6 +206,9 @@ fn verdict(report: &Report) -> String {
     let good = count(&[HostState::Clean, HostState::Removed]);
     let exempt = count(&[HostState::Exempt]);
     let open = total - found - reboot - good - exempt;
+    if report.check.as_ref().is_some_and(super::JournalCheck::is_broken) {
+        return format!("{} Exit code {}.", table_check::NO_VERDICT, report.exit_code().code());
+    }
     let mut sentences = Vec::new();
     sentences.extend(how_it_ended(report));
     if total == 0 {

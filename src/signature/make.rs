@@ -1,7 +1,7 @@
 //! Making a signature: with a key file here, or by `ssh-keygen` with a key that an agent or a security key
 //! holds; and where it is saved.
 
-use super::{ApprovalError, NAMESPACE, PlanSignature, read_signature, signature_file, write_new};
+use super::{Purpose, SignatureError, SshSignature, read_fitting, signature_file, write_new};
 use crate::model::Secret;
 use rsa::{BigUint, Pkcs1v15Sign, RsaPrivateKey};
 use ssh_key::private::KeypairData;
@@ -28,20 +28,21 @@ const LARGEST_ANSWER: u64 = 1 << 20;
 /// When the key cannot be read or does not sign.
 pub fn sign_with_file(
     bytes: &[u8],
+    purpose: Purpose,
     file: &Path,
     passphrase: &mut dyn FnMut(&Path) -> Option<Secret>,
-) -> Result<PlanSignature, ApprovalError> {
-    let wrong = |reason: String| ApprovalError::Key { file: file.to_owned(), reason };
+) -> Result<SshSignature, SignatureError> {
+    let wrong = |reason: String| SignatureError::Key { file: file.to_owned(), reason };
     let text = read_key_file(file).map_err(wrong)?;
     // A number of the key that happens to be short is more than the reader here takes; OpenSSH's own takes it.
-    let unread = |reason: String, passphrase: Option<&Secret>| match sign_by_keygen(bytes, file, passphrase) {
-        Ok(signature) => checked(signature, bytes),
+    let unread = |reason: String, passphrase: Option<&Secret>| match run_keygen(bytes, purpose, file, passphrase) {
+        Ok(signature) => checked(signature, bytes, purpose),
         Err(_) => Err(wrong(reason)),
     };
     match KeyForm::of(&text).map_err(wrong)? {
-        KeyForm::Public => checked(sign_by_keygen(bytes, file, None)?, bytes),
+        KeyForm::Public => sign_by_keygen(bytes, purpose, file),
         KeyForm::Unread(reason) => unread(reason, None),
-        KeyForm::Private(key) if is_security_key(&key) => checked(sign_by_keygen(bytes, file, None)?, bytes),
+        KeyForm::Private(key) if is_security_key(&key) => sign_by_keygen(bytes, purpose, file),
         KeyForm::Private(key) => {
             let key = match unlocked(*key, file, passphrase) {
                 Ok(key) => key,
@@ -49,39 +50,42 @@ pub fn sign_with_file(
                 Err(Locked::Unread { reason, passphrase }) => return unread(reason, Some(&passphrase)),
             };
             let signature =
-                sign_here(&key, bytes).map_err(|error| wrong(format!("it cannot sign: {error}")))?;
-            signature.verify(bytes).map_err(|why| wrong(format!("its signature would not count: {why}")))?;
+                sign_here(&key, bytes, purpose).map_err(|error| wrong(format!("it cannot sign: {error}")))?;
+            signature
+                .verify(bytes, purpose)
+                .map_err(|why| wrong(format!("its signature would not count: {why}")))?;
             Ok(signature)
         }
     }
 }
 
-fn sign_here(key: &PrivateKey, bytes: &[u8]) -> Result<PlanSignature, ssh_key::Error> {
+fn sign_here(key: &PrivateKey, bytes: &[u8], purpose: Purpose) -> Result<SshSignature, ssh_key::Error> {
+    let namespace = purpose.namespace;
     let KeypairData::Rsa(rsa) = key.key_data() else {
-        return PlanSignature::new(key.sign(NAMESPACE, HashAlg::Sha512, bytes)?);
+        return SshSignature::new(key.sign(namespace, HashAlg::Sha512, bytes)?);
     };
     // As `PrivateKey::sign` would, if it took both primes.
     let number = |number: &Mpint| BigUint::try_from(number);
     let primes = vec![number(&rsa.private.p)?, number(&rsa.private.q)?];
     let (n, e, d) = (number(&rsa.public.n)?, number(&rsa.public.e)?, number(&rsa.private.d)?);
     let signer = RsaPrivateKey::from_components(n, e, d, primes)?;
-    let signed = SshSig::signed_data(NAMESPACE, HashAlg::Sha512, bytes)?;
+    let signed = SshSig::signed_data(namespace, HashAlg::Sha512, bytes)?;
     let raw = signer.sign(Pkcs1v15Sign::new::<Sha512>(), &Sha512::digest(signed))?;
     let raw = Signature::new(Algorithm::Rsa { hash: Some(HashAlg::Sha512) }, raw)?;
     let public = KeyData::Rsa(rsa.public.clone());
-    PlanSignature::new(SshSig::new(public, NAMESPACE, HashAlg::Sha512, raw)?)
+    SshSignature::new(SshSig::new(public, namespace, HashAlg::Sha512, raw)?)
 }
 
 /// Signs with the one key that the SSH agent holds.
 ///
 /// # Errors
 /// When there is no agent, it holds no key or several, or the key does not sign.
-pub fn sign_with_agent(bytes: &[u8]) -> Result<PlanSignature, ApprovalError> {
+pub fn sign_with_agent(bytes: &[u8], purpose: Purpose) -> Result<SshSignature, SignatureError> {
     let keys = agent_keys()?;
     let key = match keys.as_slice() {
         [key] => key,
         [] => {
-            return Err(ApprovalError::Agent(
+            return Err(SignatureError::Agent(
                 "it holds no key that can sign: give a key file by `--key FILE`, or `ssh-add` one".to_owned(),
             ));
         }
@@ -90,25 +94,30 @@ pub fn sign_with_agent(bytes: &[u8]) -> Result<PlanSignature, ApprovalError> {
                 .iter()
                 .map(|key| format!("  {} {}", key.fingerprint(HashAlg::Sha256), key.comment()))
                 .collect();
-            return Err(ApprovalError::Agent(format!(
+            return Err(SignatureError::Agent(format!(
                 "it holds several keys: choose one by `--key FILE.pub`\n{}",
                 list.join("\n")
             )));
         }
     };
-    let failed = |error| ApprovalError::io("write", Path::new("the key's public half"))(error);
+    let failed = |error| SignatureError::io("write", Path::new("the key's public half"))(error);
     let text =
-        key.to_openssh().map_err(|error| ApprovalError::Agent(format!("its key is damaged: {error}")))?;
+        key.to_openssh().map_err(|error| SignatureError::Agent(format!("its key is damaged: {error}")))?;
     let directory = tempfile::tempdir().map_err(failed)?;
     let file = directory.path().join("key.pub");
     std::fs::write(&file, format!("{text}\n")).map_err(failed)?;
-    checked(sign_by_keygen(bytes, &file, None)?, bytes)
+    sign_by_keygen(bytes, purpose, &file)
 }
 
-fn checked(signature: PlanSignature, bytes: &[u8]) -> Result<PlanSignature, ApprovalError> {
-    match signature.verify(bytes) {
+/// Lets `ssh-keygen` sign, and sees whether that counts.
+fn sign_by_keygen(bytes: &[u8], purpose: Purpose, key: &Path) -> Result<SshSignature, SignatureError> {
+    checked(run_keygen(bytes, purpose, key, None)?, bytes, purpose)
+}
+
+fn checked(signature: SshSignature, bytes: &[u8], purpose: Purpose) -> Result<SshSignature, SignatureError> {
+    match signature.verify(bytes, purpose) {
         Ok(()) => Ok(signature),
-        Err(why) => Err(ApprovalError::KeyGen(format!("its signature would not count: {why}"))),
+        Err(why) => Err(SignatureError::KeyGen(format!("its signature would not count: {why}"))),
     }
 }
 
@@ -197,17 +206,19 @@ fn unlocked(
 }
 
 /// The keys that the agent can sign with; certificates are left out.
-fn agent_keys() -> Result<Vec<PublicKey>, ApprovalError> {
+fn agent_keys() -> Result<Vec<PublicKey>, SignatureError> {
     if std::env::var_os("SSH_AUTH_SOCK").is_none() {
-        return Err(ApprovalError::Agent("there is none: give a key file by `--key FILE`".to_owned()));
+        return Err(SignatureError::Agent("there is none: give a key file by `--key FILE`".to_owned()));
     }
     let output = Command::new("ssh-add").arg("-L").stdin(Stdio::null()).output().map_err(|error| {
-        ApprovalError::Agent(format!("`ssh-add -L` cannot be run ({error}): give a key file by `--key FILE`"))
+        SignatureError::Agent(format!(
+            "`ssh-add -L` cannot be run ({error}): give a key file by `--key FILE`"
+        ))
     })?;
     // 1: it holds no key.
     if !matches!(output.status.code(), Some(0 | 1)) {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(ApprovalError::Agent(format!("{said}: give a key file by `--key FILE`")));
+        return Err(SignatureError::Agent(format!("{said}: give a key file by `--key FILE`")));
     }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     Ok(text.lines().filter_map(|line| PublicKey::from_openssh(line).ok()).collect())
@@ -217,15 +228,16 @@ fn agent_keys() -> Result<Vec<PublicKey>, ApprovalError> {
 /// the same user can read, and never in a file or an argument.
 const ASKED: &str = "#!/bin/sh\nprintf '%s\\n' \"$UPROOT_KEY_PASSPHRASE\"\n";
 
-/// Lets `ssh-keygen` sign; it talks to the agent, to security keys, and to a person by the terminal. A
-/// `passphrase` that is known is not asked for again.
-fn sign_by_keygen(
+/// Runs `ssh-keygen`; it talks to the agent, to security keys, and to a person by the terminal. A `passphrase`
+/// that is known is not asked for again.
+fn run_keygen(
     bytes: &[u8],
+    purpose: Purpose,
     key: &Path,
     passphrase: Option<&Secret>,
-) -> Result<PlanSignature, ApprovalError> {
+) -> Result<SshSignature, SignatureError> {
     let failed = |error: std::io::Error| {
-        ApprovalError::KeyGen(if error.kind() == ErrorKind::NotFound {
+        SignatureError::KeyGen(if error.kind() == ErrorKind::NotFound {
             "`ssh-keygen` is not installed, and this key can sign by it only: install OpenSSH, or give a private \
              key file"
                 .to_owned()
@@ -234,7 +246,7 @@ fn sign_by_keygen(
         })
     };
     let mut command = Command::new("ssh-keygen");
-    command.args(["-Y", "sign", "-n", NAMESPACE, "-f"]).arg(key);
+    command.args(["-Y", "sign", "-n", purpose.namespace, "-f"]).arg(key);
     let asked = passphrase.map(|_| tempfile::tempdir()).transpose().map_err(failed)?;
     if let (Some(directory), Some(passphrase)) = (&asked, passphrase) {
         let program = directory.path().join("passphrase");
@@ -252,9 +264,9 @@ fn sign_by_keygen(
     let status = child.wait().map_err(failed)?;
     read.transpose().map_err(failed)?;
     if !status.success() {
-        return Err(ApprovalError::KeyGen(format!("it did not sign with `{}` ({status})", key.display())));
+        return Err(SignatureError::KeyGen(format!("it did not sign with `{}` ({status})", key.display())));
     }
-    PlanSignature::parse(&text).map_err(ApprovalError::KeyGen)
+    SshSignature::parse(&text).map_err(SignatureError::KeyGen)
 }
 
 /// Where a signature is.
@@ -266,26 +278,30 @@ pub enum Saved {
     AlreadyThere(PathBuf),
 }
 
-/// Saves a signature as `PLAN.sig`, or where that is another's, as `PLAN.FINGERPRINT.sig`. No file that is
-/// there is ever replaced.
+/// Saves a signature of `file` (of exactly these bytes) as `FILE.sig`, or where that is another's, as
+/// `FILE.FINGERPRINT.sig`. No file that is there is ever replaced.
 ///
 /// # Errors
 /// When both names are taken by something else, or the file system refuses.
-pub fn save(signature: &PlanSignature, plan: &Path, bytes: &[u8]) -> Result<Saved, ApprovalError> {
-    let own = signature_file(plan, Some(&signature.fingerprint()));
-    let names = [signature_file(plan, None), own.clone()];
-    let is_same = |file: &PathBuf| {
-        read_signature(file).is_ok_and(|found| found.key() == signature.key() && found.verify(bytes).is_ok())
-    };
+pub fn save(
+    signature: &SshSignature,
+    file: &Path,
+    bytes: &[u8],
+    purpose: Purpose,
+) -> Result<Saved, SignatureError> {
+    let own = signature_file(file, Some(&signature.fingerprint()));
+    let names = [signature_file(file, None), own.clone()];
+    let is_same =
+        |file: &PathBuf| read_fitting(file, bytes, purpose).is_ok_and(|found| found.key() == signature.key());
     if let Some(file) = names.iter().find(|file| is_same(file)) {
         return Ok(Saved::AlreadyThere(file.clone()));
     }
     for file in names {
         match write_new(&file, signature.armored(), false) {
             Ok(()) => return Ok(Saved::Written(file)),
-            Err(ApprovalError::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {}
+            Err(SignatureError::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
     }
-    Err(ApprovalError::Stale { file: own })
+    Err(SignatureError::Stale { thing: purpose.thing, file: own })
 }

@@ -1,22 +1,22 @@
 //! How many persons a set of signatures is, at least.
 
-use super::PlanSignature;
+use super::SshSignature;
 use super::pattern::overlap;
 
 /// A valid signature with every principal that its key might be.
 pub(super) struct Signed {
-    signature: PlanSignature,
+    signature: SshSignature,
     principals: Vec<String>,
 }
 
 impl Signed {
     /// `principals`: patterns; in which case they are written makes no other person.
-    pub(super) fn new(signature: PlanSignature, principals: Vec<String>) -> Self {
+    pub(super) fn new(signature: SshSignature, principals: Vec<String>) -> Self {
         Self { signature, principals: principals.iter().map(|name| name.to_lowercase()).collect() }
     }
 
     /// Whether it is by the same key.
-    pub(super) fn is_by(&self, other: &PlanSignature) -> bool {
+    pub(super) fn is_by(&self, other: &SshSignature) -> bool {
         self.signature.key() == other.key()
     }
 

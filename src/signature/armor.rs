@@ -1,6 +1,6 @@
-//! One signature: its armor, and whether it fits a plan's bytes.
+//! One signature: its armor, and whether it fits a file's bytes.
 
-use super::NAMESPACE;
+use super::Purpose;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ssh_key::public::KeyData;
@@ -15,14 +15,14 @@ const COLUMNS: usize = 70;
 /// The largest RSA key that can be checked, in bits.
 const LARGEST_RSA: usize = 4096;
 
-/// A signature that may be over a plan; it says nothing until it is verified.
+/// A signature of some bytes; it says nothing until it is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanSignature {
+pub struct SshSignature {
     signature: SshSig,
     armored: String,
 }
 
-impl PlanSignature {
+impl SshSignature {
     /// Reads an armored signature. White space and line ends within the armor are as they may be, as for
     /// `ssh-keygen`.
     ///
@@ -66,23 +66,25 @@ impl PlanSignature {
         self.signature.public_key()
     }
 
-    /// Whether it was made over exactly these bytes, as the approval of a plan, by the key that it names.
+    /// Whether it was made over exactly these bytes, for this purpose, by the key that it names.
     ///
     /// # Errors
     /// Why it does not count, in words.
-    pub fn verify(&self, bytes: &[u8]) -> Result<(), String> {
-        let namespace = self.signature.namespace();
-        if namespace != NAMESPACE {
-            return Err(format!("it is a signature for `{namespace}`, not for `{NAMESPACE}`"));
+    pub fn verify(&self, bytes: &[u8], purpose: Purpose) -> Result<(), String> {
+        let Purpose { namespace, thing } = purpose;
+        let found = self.signature.namespace();
+        if found != namespace {
+            return Err(format!("it is a signature for `{found}`, not for `{namespace}`"));
         }
         if let Some(why) = cannot_check(self.key()) {
             return Err(why);
         }
         let key = PublicKey::from(self.key().clone());
-        key.verify(NAMESPACE, bytes, &self.signature).map_err(|_| {
-            "it does not fit the plan: the plan or the signature was changed after signing, or it belongs to \
-             another plan"
-                .to_owned()
+        key.verify(namespace, bytes, &self.signature).map_err(|_| {
+            format!(
+                "it does not fit the {thing}: the {thing} or the signature was changed after signing, or it belongs \
+                 to another {thing}"
+            )
         })
     }
 }

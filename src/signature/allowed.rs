@@ -1,8 +1,8 @@
-//! `allowed_signers`: who may approve, in the format of `ssh-keygen(1)`: principals, options, key, comment.
+//! `allowed_signers`: whose signatures count, in the format of `ssh-keygen(1)`: principals, options, key, comment.
 
+use super::armor::cannot_check;
 use super::pattern::list_matches;
-use super::signature::cannot_check;
-use super::{NAMESPACE, PlanSignature};
+use super::{Purpose, SshSignature};
 use crate::model::output::escape_line;
 use crate::model::{Diagnostic, Diagnostics, Place, Sources};
 use jiff::Timestamp;
@@ -52,7 +52,7 @@ struct Moment {
     text: String,
 }
 
-/// Whether a signature's key may approve.
+/// Whether a signature's key may sign.
 pub(super) enum Standing {
     /// It may, as this principal.
     Allowed(String),
@@ -88,7 +88,7 @@ impl AllowedSigners {
         let whole = |message: String| {
             let mut diagnostic = Diagnostic::file_error(&name, message);
             diagnostic.place = None;
-            let help = "give the file of those who may approve by `--allowed-signers FILE`";
+            let help = "give the file of those who may sign by `--allowed-signers FILE`";
             Diagnostics { list: vec![diagnostic.with_help(help)], sources: Sources::default() }
         };
         let failed =
@@ -128,12 +128,12 @@ impl AllowedSigners {
         Ok(Self { file: name.to_owned(), signers })
     }
 
-    /// Whether the key of this signature may approve plans at this moment. It may if one line says so.
-    pub(super) fn standing(&self, signature: &PlanSignature, at: Timestamp) -> Standing {
+    /// Whether the key of this signature may sign for this purpose at this moment. It may if one line says so.
+    pub(super) fn standing(&self, signature: &SshSignature, purpose: Purpose, at: Timestamp) -> Standing {
         let mut allowed: Vec<&str> = Vec::new();
         let mut refusals = Vec::new();
         for signer in self.signers_of(signature) {
-            match signer.options.refusal(at) {
+            match signer.options.refusal(purpose, at) {
                 None if !allowed.contains(&signer.principals.as_str()) => allowed.push(&signer.principals),
                 None => {}
                 Some(reason) => refusals.push(format!("{reason} ({}, line {})", self.file, signer.line)),
@@ -151,22 +151,23 @@ impl AllowedSigners {
     }
 
     /// Every principal that the key of this signature is listed for, whatever the options say.
-    pub(super) fn principals_of(&self, signature: &PlanSignature) -> Vec<String> {
+    pub(super) fn principals_of(&self, signature: &SshSignature) -> Vec<String> {
         self.signers_of(signature)
             .flat_map(|signer| positive(&signer.principals))
             .map(str::to_owned)
             .collect()
     }
 
-    fn signers_of(&self, signature: &PlanSignature) -> impl Iterator<Item = &Signer> {
+    fn signers_of(&self, signature: &SshSignature) -> impl Iterator<Item = &Signer> {
         self.signers.iter().filter(|signer| signer.key == *signature.key())
     }
 }
 
 impl Options {
-    fn refusal(&self, at: Timestamp) -> Option<String> {
-        if let Some(list) = self.namespaces.as_deref().filter(|list| !list_matches(NAMESPACE, list)) {
-            return Some(format!("it may sign for `{list}`, and `{NAMESPACE}` is not among them"));
+    fn refusal(&self, purpose: Purpose, at: Timestamp) -> Option<String> {
+        let Purpose { namespace, .. } = purpose;
+        if let Some(list) = self.namespaces.as_deref().filter(|list| !list_matches(namespace, list)) {
+            return Some(format!("it may sign for `{list}`, and `{namespace}` is not among them"));
         }
         if let Some(after) = self.valid_after.as_ref().filter(|after| at < after.at) {
             return Some(format!("it is valid only from {}", after.text));
@@ -287,7 +288,7 @@ fn read_options<'a>(text: &'a str, zone: &TimeZone) -> Result<Options, Wrong<'a>
                 return Err(wrong(
                     "`cert-authority` is not obeyed: signatures by certificates are not read".to_owned(),
                 )
-                .with_help("list each signer's own key, in a file of its own for plans if need be"));
+                .with_help("list each signer's own key, in a file of its own for uproot if need be"));
             }
             "namespaces" if options.namespaces.is_some() => return Err(twice()),
             "valid-after" if options.valid_after.is_some() => return Err(twice()),
