@@ -33,7 +33,7 @@ pub enum Verb {
     /// Plan, show, ask, apply and report in one go
     Run(RunArguments),
     /// Check that nothing is there (for CI); changes nothing
-    Verify(IdentifyArguments),
+    Verify(VerifyArguments),
     /// Render the report of a run from its journal
     Report(ReportArguments),
     /// Check a run's journal
@@ -171,6 +171,29 @@ pub struct IdentifyArguments {
     /// Save the facts of each host as a document in this directory
     #[arg(long, value_name = "DIR")]
     pub save_facts: Option<PathBuf>,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    #[command(flatten)]
+    /// The look.
+    pub look: IdentifyArguments,
+    /// Say what is new, came back, is still there, was lost sight of or is gone since this earlier run; may be given several times
+    #[arg(long, value_name = "RUN", help_heading = "Comparison")]
+    pub against: Vec<String>,
+    /// Of what is there, only this makes the run fail (exit 1): `new` is what is new or came back; what could not be told is still exit 3
+    #[arg(long, value_enum, value_name = "WHAT", requires = "against", help_heading = "Comparison")]
+    pub fail_on: Option<FailOnWord>,
+}
+
+/// Which differences fail a `verify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOnWord {
+    /// What is new or came back
+    New,
+    /// What came back
+    CameBack,
 }
 
 /// `plan`.
@@ -320,6 +343,9 @@ pub struct RunArguments {
 pub struct ReportArguments {
     /// The run: its id, the beginning of it, its directory, or `last`
     pub run: String,
+    /// Say what is new, came back, is still there, was lost sight of or is gone since this earlier run; may be given several times
+    #[arg(long, value_name = "RUN")]
+    pub against: Vec<String>,
     /// Where runs are kept (default: $XDG_STATE_HOME/uproot/runs)
     #[arg(long, value_name = "DIR", env = "UPROOT_RUNS")]
     pub runs: Option<PathBuf>,

@@ -6,7 +6,7 @@ use crate::journal::JournalError;
 use crate::model::{Diagnostics, ExitCode, SinkError};
 use crate::plan::PlanError;
 use crate::plan::approval::ApprovalError;
-use crate::report::ReportError;
+use crate::report::{CompareError, ReportError};
 use crate::transport::TransportError;
 
 /// Why a verb ended early.
@@ -50,6 +50,9 @@ pub enum CliError {
     /// A journal that makes no report.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// Runs that cannot be compared.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
     /// Keys or known hosts of this machine.
     #[error("{}", .0.message)]
     Local(TransportError),
@@ -80,6 +83,7 @@ impl CliError {
             | Self::Plan(_)
             | Self::Approval(_)
             | Self::Facts(_)
+            | Self::Compare(_)
             | Self::Local(_) => ExitCode::Usage,
             // Nothing was contacted: the run was not even begun, or is not there.
             Self::Journal(
@@ -109,6 +113,9 @@ impl CliError {
                 "error: {}\nhelp: mend that (make room on the disk), then go on with `{again}`\n",
                 crate::model::output::escape_block(&self.to_string())
             ),
+            Self::Compare(error) => {
+                format!("error: {error}\nhelp: give the older runs to `--against`; `uproot runs list` lists them\n")
+            }
             Self::Local(error) => match &error.remedy {
                 Some(remedy) => format!("error: {}\nhelp: {remedy}\n", error.message),
                 None => format!("error: {}\n", error.message),

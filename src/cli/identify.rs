@@ -1,11 +1,12 @@
 //! `identify` and `verify`: one look at every host.
 
 use super::args::IdentifyArguments;
+use super::compare::Against;
 use super::error::CliError;
 use super::fleet::{Fleet, again, print_warnings};
 use super::output::write_report;
 use super::pending;
-use super::run_log::{RunLog, Start, entry, operator};
+use super::run_log::{Judge, RunLog, Start, entry, operator};
 use super::signals::Watch;
 use crate::apply::{Access, Stop, Survey, SurveyOutcome, Surveyed, survey};
 use crate::detect::{ProductRules, findings};
@@ -21,10 +22,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Runs `identify` or `verify`.
-pub fn run(verb: &str, arguments: &IdentifyArguments) -> Result<ExitCode, CliError> {
+pub fn run(verb: &str, arguments: &IdentifyArguments, against: &Against) -> Result<ExitCode, CliError> {
     let playbook = read_playbook(arguments.playbook.as_deref())?.playbook;
     if let Some(directory) = &arguments.facts {
-        return on_saved_facts(verb, &playbook, directory, arguments);
+        return on_saved_facts(verb, &playbook, directory, arguments, against);
     }
     let fleet = Fleet::read(&arguments.connect)?;
     let access = fleet.access(&arguments.connect)?;
@@ -34,6 +35,7 @@ pub fn run(verb: &str, arguments: &IdentifyArguments) -> Result<ExitCode, CliErr
         playbook_file: arguments.playbook.as_deref(),
         fleet: &fleet,
         access: &access,
+        against: Some(against),
     };
     let saves = arguments.save_facts.is_some();
     let (log, outcomes, gate) = look.at_all(&arguments.connect, saves)?;
@@ -44,7 +46,12 @@ pub fn run(verb: &str, arguments: &IdentifyArguments) -> Result<ExitCode, CliErr
             }
         }
     }
-    log.finish_and_report(gate, NOT_DONE, &arguments.connect.run.output)
+    let judge = |report: &Report| against.exit_code(report);
+    let judge: Option<&Judge<'_>> = if against.decides() { Some(&judge) } else { None };
+    let (mut report, exit) = log.finish_by(gate, NOT_DONE, judge)?;
+    against.compare(&mut report)?;
+    write_report(&report, &arguments.connect.run.output)?;
+    Ok(exit)
 }
 
 /// Why a host of an interrupted look has no answer.
@@ -72,6 +79,8 @@ pub struct Look<'a> {
     pub fleet: &'a Fleet,
     /// How they are reached.
     pub access: &'a Access,
+    /// What the look is compared with.
+    pub against: Option<&'a Against>,
 }
 
 impl Look<'_> {
@@ -132,6 +141,9 @@ impl Look<'_> {
         if let Some(limit) = &arguments.limit {
             options.insert("limit".to_owned(), limit.clone());
         }
+        if let Some(against) = self.against {
+            against.record(&mut options);
+        }
         let hosts =
             self.fleet.hosts.iter().map(|(host, connection)| {
                 entry(&host.name, connection, host.groups.iter().cloned().collect())
@@ -153,12 +165,15 @@ fn on_saved_facts(
     playbook: &Playbook,
     directory: &Path,
     arguments: &IdentifyArguments,
+    against: &Against,
 ) -> Result<ExitCode, CliError> {
     let documents = document::read_dir(directory)?;
     if documents.is_empty() {
         let message = format!("there is no facts document in `{}`", directory.display());
         return Err(CliError::input(message, "make some with `uproot identify --save-facts DIR`"));
     }
+    let mut options = BTreeMap::from([("facts".to_owned(), directory.display().to_string())]);
+    against.record(&mut options);
     let sink = MemorySink::default();
     let host = |facts: &Facts| HostEntry {
         name: facts.host.clone(),
@@ -175,7 +190,7 @@ fn on_saved_facts(
             operator: operator(),
             playbook: playbook.digest.clone(),
             plan: None,
-            options: BTreeMap::from([("facts".to_owned(), directory.display().to_string())]),
+            options,
             scope: Default::default(),
             hosts: documents.iter().map(host).collect(),
         },
@@ -196,9 +211,10 @@ fn on_saved_facts(
         };
         sink.record(name, ended)?;
     }
-    let exit = ExitCode::of_states(summary.keys().copied());
+    let exit = against.exit_code(&Report::from_records(&sink.records())?)?;
     sink.record(None, Event::RunEnded { summary, exit })?;
-    let report = Report::from_records(&sink.records())?;
+    let mut report = Report::from_records(&sink.records())?;
+    against.compare(&mut report)?;
     write_report(&report, &arguments.connect.run.output)?;
     Ok(exit)
 }

@@ -21,6 +21,7 @@ mod approve;
 pub mod args;
 mod ask;
 mod check;
+mod compare;
 mod error;
 mod fleet;
 mod identify;
@@ -39,6 +40,7 @@ mod signals;
 use crate::model::ExitCode;
 use args::{Arguments, InventoryVerb, JournalVerb, PlanVerb, RunsVerb, Verb};
 use clap::{CommandFactory, Parser};
+use compare::Against;
 use error::CliError;
 use std::ffi::OsString;
 
@@ -64,8 +66,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
     match verb {
-        Verb::Identify(arguments) => identify::run("identify", &arguments),
-        Verb::Verify(arguments) => identify::run("verify", &arguments),
+        Verb::Identify(arguments) => identify::run("identify", &arguments, &Against::default()),
+        Verb::Verify(arguments) => {
+            let against = Against::read(&arguments)?;
+            identify::run("verify", &arguments.look, &against)
+        }
         Verb::Plan(arguments) => match &arguments.verb {
             None => plan::run(&arguments),
             Some(PlanVerb::Show { plan, format }) => plan::show(plan, *format),

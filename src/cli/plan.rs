@@ -83,6 +83,7 @@ pub fn make(arguments: &MakePlanArguments) -> Result<Made, CliError> {
         playbook_file: arguments.playbook.as_deref(),
         fleet: &fleet,
         access: &access,
+        against: None,
     };
     let (log, outcomes, gate) = look.at_all(&arguments.connect, true)?;
     let (report, exit) = log.finish(gate, NOT_DONE)?;

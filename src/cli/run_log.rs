@@ -2,7 +2,7 @@
 
 use super::args::{OutputArguments, RunningArguments};
 use super::error::CliError;
-use super::output::{refuse_unwritable, wants_color, write_report};
+use super::output::{refuse_unwritable, wants_color};
 use crate::apply::{ApplyError, is_retried};
 use crate::journal::{self, Writer};
 use crate::model::event::HostEntry;
@@ -40,6 +40,9 @@ pub struct RunLog {
     ended: Mutex<BTreeMap<String, Ended>>,
     quiet: bool,
 }
+
+/// What the hosts of a report make a run exit with.
+pub type Judge<'a> = dyn Fn(&Report) -> Result<ExitCode, CliError> + 'a;
 
 /// How a host ended.
 #[derive(Debug, Clone, Copy)]
@@ -126,6 +129,17 @@ impl RunLog {
     /// Ends every host that has not ended, writes the last record, and returns the report as the
     /// journal tells it, with the exit code. `gate`: what the run as a whole adds to its hosts.
     pub fn finish(self, gate: ExitCode, not_done: &str) -> Result<(Report, ExitCode), CliError> {
+        self.finish_by(gate, not_done, None)
+    }
+
+    /// As `finish`; `judge` says what the hosts make the run exit with, where their states alone do not. It
+    /// is given the report as far as the journal tells it, which lacks nothing but the end.
+    pub fn finish_by(
+        self,
+        gate: ExitCode,
+        not_done: &str,
+        judge: Option<&Judge<'_>>,
+    ) -> Result<(Report, ExitCode), CliError> {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for host in self.hosts.iter().filter(|host| !ended.contains_key(*host)) {
             let event = Event::HostEnded {
@@ -137,7 +151,12 @@ impl RunLog {
             self.record(Some(host), event)?;
         }
         let ended = std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner));
-        let exit = ExitCode::of_states(ended.values().map(|ended| ended.state)).worst(gate);
+        let exit = match judge {
+            // Each host's end is durable, and so is what was recorded before it.
+            Some(judge) => judge(&Report::from_records(&journal::read(&self.dir())?.records)?)?,
+            None => ExitCode::of_states(ended.values().map(|ended| ended.state)),
+        };
+        let exit = exit.worst(gate);
         self.record(None, Event::RunEnded { summary: counted(&ended), exit })?;
         self.close(exit)
     }
@@ -183,18 +202,6 @@ impl RunLog {
             tell!("the run is kept in {}", dir.display());
         }
         Ok((report, exit))
-    }
-
-    /// As `finish`, and writes the report as the options ask.
-    pub fn finish_and_report(
-        self,
-        gate: ExitCode,
-        not_done: &str,
-        output: &OutputArguments,
-    ) -> Result<ExitCode, CliError> {
-        let (report, exit) = self.finish(gate, not_done)?;
-        write_report(&report, output)?;
-        Ok(exit)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The report for people: what needs attention first, then the counts, then the verdict.
 
 use super::layout::{width_of, wrap, wrap_command};
-use super::{HostReport, Report, WaveEnd, WaveReport, next, table_host};
+use super::{FailOn, HostReport, Report, WaveEnd, WaveReport, next, table_compare, table_host};
 use crate::model::output::escape_line;
 use crate::model::{ExitCode, HostState};
 
@@ -38,6 +38,7 @@ pub fn table(report: &Report, options: &TableOptions<'_>) -> String {
     let options = TableOptions { width: options.width.max(40), ..*options };
     let mut out = Lines { options, text: String::new() };
     header(&mut out, report);
+    table_compare::draw(&mut out, report);
     table_host::draw_hosts(&mut out, report);
     for wave in &report.waves {
         draw_wave(&mut out, report, wave);
@@ -103,6 +104,18 @@ impl Lines<'_> {
             let indent = " ".repeat(indent);
             let lead = if index == 0 && !below { label } else { &indent };
             self.line(&format!("{lead}{line}"));
+        }
+    }
+
+    /// A line that must not be overlooked.
+    pub(super) fn loud(&mut self, label: &str, text: &str) {
+        if !self.options.color {
+            return self.wrapped(label, text);
+        }
+        let text = escape_line(&format!("{label}: {text}"));
+        for (index, line) in wrap(&text, self.options.width - 2).into_iter().enumerate() {
+            let indent = if index == 0 { "" } else { "  " };
+            self.line(&format!("\x1b[1;31m{indent}{line}\x1b[0m"));
         }
     }
 
@@ -230,6 +243,13 @@ fn verdict(report: &Report) -> String {
     }
     if open > 0 {
         sentences.push(format!("{open} of {} cannot be vouched for.", hosts(total)));
+    }
+    let fail_on = report.options.get("fail_on").and_then(|word| FailOn::parse(word));
+    if let Some(choice) = fail_on.filter(|_| found > 0) {
+        sentences.push(match choice {
+            FailOn::New => "By `--fail-on new` only what is new or came back fails the run.".to_owned(),
+            FailOn::CameBack => "By `--fail-on came-back` only what came back fails the run.".to_owned(),
+        });
     }
     if report.finished || report.stopped.is_some() {
         sentences.push(format!("Exit code {}.", report.exit_code().code()));
