@@ -4,7 +4,7 @@
 //! and one whose removal waits for a reboot is not gone yet. The run that is compared adds to the earlier
 //! ones what it found before its own steps.
 
-use super::looks::{by_name, is_back, is_there, looks};
+use super::looks::{by_name, is_back, is_other_machine, is_there, looks};
 use super::{HostReport, Report};
 use crate::model::{ExitCode, Finding, HostState, MachineIdentity, ProductState};
 use jiff::Timestamp;
@@ -390,12 +390,7 @@ fn other_machines(report: &Report, against: &[Report]) -> Vec<String> {
     }
     let differs = |host: &HostReport| {
         let (before, now) = (known.get(host.host.as_str())?, host.identity.as_ref()?);
-        let differs = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;
-        let other = match (&before.machine_id, &now.machine_id) {
-            (Some(a), Some(b)) => a != b || differs(&before.dmi_uuid, &now.dmi_uuid),
-            _ => differs(&before.host_key, &now.host_key),
-        };
-        other.then(|| {
+        is_other_machine(before, now).then(|| {
             let key = |identity: &MachineIdentity| identity.same_machine_key().unwrap_or_default();
             format!("host {} is another machine than before: {}, before {}", host.host, key(now), key(before))
         })

@@ -1,7 +1,7 @@
 //! What a run's looks at a host told of each product, for what spans several runs.
 
 use super::{HostReport, Report};
-use crate::model::{Finding, HostState, ProductState};
+use crate::model::{Finding, HostState, MachineIdentity, ProductState};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -68,4 +68,14 @@ pub(super) fn is_back(before: ProductState, now: ProductState) -> bool {
 /// The hosts of a report by name.
 pub(super) fn by_name(report: &Report) -> BTreeMap<&str, &HostReport> {
     report.hosts.iter().map(|host| (host.host.as_str(), host)).collect()
+}
+
+/// Whether two identities are those of two machines, by the parts that are known of both. A new host key alone
+/// makes no other machine where the machine-id is known.
+pub(super) fn is_other_machine(before: &MachineIdentity, now: &MachineIdentity) -> bool {
+    let differs = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;
+    match (&before.machine_id, &now.machine_id) {
+        (Some(a), Some(b)) => a != b || differs(&before.dmi_uuid, &now.dmi_uuid),
+        _ => differs(&before.host_key, &now.host_key),
+    }
 }
