@@ -1,6 +1,7 @@
 //! The command line as clap reads it.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
 use std::path::PathBuf;
 
 /// Finds every Kaspersky product on a fleet, removes it the way its vendor documents, and proves that
@@ -34,8 +35,11 @@ pub enum Verb {
     Run(RunArguments),
     /// Check that nothing is there (for CI); changes nothing
     Verify(VerifyArguments),
-    /// Render the report of a run from its journal
+    /// Render the report of a run from its journal; of several runs, or by a directive's clock, the campaign
     Report(ReportArguments),
+    /// List and show directives with their deadlines
+    #[command(subcommand)]
+    Directive(DirectiveVerb),
     /// Check a run's journal
     #[command(subcommand)]
     Journal(JournalVerb),
@@ -341,8 +345,18 @@ pub struct RunArguments {
 /// `report`.
 #[derive(Debug, Args)]
 pub struct ReportArguments {
-    /// The run: its id, the beginning of it, its directory, or `last`
-    pub run: String,
+    /// The run: its id, the beginning of it, its directory, or `last`; several make a campaign
+    #[arg(required_unless_present = "all", value_name = "RUN")]
+    pub run: Vec<String>,
+    /// Every run of `--runs`
+    #[arg(long, conflicts_with = "run", help_heading = "Campaign")]
+    pub all: bool,
+    #[command(flatten)]
+    /// By which clock.
+    pub clock: ClockArguments,
+    /// Render the campaign as of the end of this day (default: now)
+    #[arg(long, value_name = "DATE", value_parser = parse_day, help_heading = "Campaign")]
+    pub as_of: Option<Date>,
     /// Say what is new, came back, is still there, was lost sight of or is gone since this earlier run; may be given several times
     #[arg(long, value_name = "RUN")]
     pub against: Vec<String>,
@@ -352,6 +366,50 @@ pub struct ReportArguments {
     #[command(flatten)]
     /// How it is told.
     pub output: OutputArguments,
+}
+
+/// By which clock deadlines are told.
+#[derive(Debug, Args)]
+pub struct ClockArguments {
+    /// Tell the deadlines of this directive: a built-in one (`uproot directive list`) or a YAML file
+    #[arg(long, value_name = "NAME|FILE", help_heading = "Campaign")]
+    pub directive: Option<String>,
+    #[command(flatten)]
+    /// Its start and its zone.
+    pub start: StartArguments,
+}
+
+/// What a directive's days are counted from, and where they end.
+#[derive(Debug, Args)]
+pub struct StartArguments {
+    /// Count the directive's days from this day (default: the directive's own start)
+    #[arg(long, value_name = "DATE", value_parser = parse_day, help_heading = "Campaign")]
+    pub since: Option<Date>,
+    /// Where days end: an IANA time zone (default: the directive's own; without a directive UTC)
+    #[arg(long, value_name = "ZONE", help_heading = "Campaign")]
+    pub time_zone: Option<String>,
+}
+
+/// `directive`.
+#[derive(Debug, Subcommand)]
+pub enum DirectiveVerb {
+    /// List the built-in directives
+    List,
+    /// Show a directive's deadlines, sources and notes
+    Show {
+        /// A built-in directive or a YAML file
+        directive: String,
+        #[command(flatten)]
+        /// Its start and its zone.
+        start: StartArguments,
+    },
+}
+
+/// A day as year, month and day.
+fn parse_day(text: &str) -> Result<Date, String> {
+    let is_plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let day = text.parse::<Date>().ok().filter(|day| is_plain && (1990..=2199).contains(&day.year()));
+    day.ok_or_else(|| "expected a day such as 2027-01-31".to_owned())
 }
 
 /// `journal`.

@@ -1,6 +1,7 @@
 //! What ends a verb early, with its exit code and its remedy.
 
 use crate::apply::ApplyError;
+use crate::directive::ClockError;
 use crate::facts::FactsError;
 use crate::journal::JournalError;
 use crate::model::{Diagnostics, ExitCode, SinkError};
@@ -53,6 +54,9 @@ pub enum CliError {
     /// Runs that cannot be compared.
     #[error(transparent)]
     Compare(#[from] CompareError),
+    /// A directive's days cannot be counted.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
     /// Keys or known hosts of this machine.
     #[error("{}", .0.message)]
     Local(TransportError),
@@ -84,6 +88,7 @@ impl CliError {
             | Self::Approval(_)
             | Self::Facts(_)
             | Self::Compare(_)
+            | Self::Clock(_)
             | Self::Local(_) => ExitCode::Usage,
             // Nothing was contacted: the run was not even begun, or is not there.
             Self::Journal(
@@ -114,7 +119,20 @@ impl CliError {
                 crate::model::output::escape_block(&self.to_string())
             ),
             Self::Compare(error) => {
-                format!("error: {error}\nhelp: give the older runs to `--against`; `uproot runs list` lists them\n")
+                format!(
+                    "error: {error}\nhelp: give the older runs to `--against`; `uproot runs list` lists them\n"
+                )
+            }
+            Self::Clock(error) => {
+                let help = match error {
+                    ClockError::NoStart { .. } => {
+                        "give the day from which they are counted: `--since 2027-01-31`"
+                    }
+                    ClockError::NoSuchZone { .. } => {
+                        "give a name of the IANA database to `--time-zone`, such as `America/New_York` or `UTC`"
+                    }
+                };
+                format!("error: {}\nhelp: {help}\n", crate::model::output::escape_line(&error.to_string()))
             }
             Self::Local(error) => match &error.remedy {
                 Some(remedy) => format!("error: {}\nhelp: {remedy}\n", error.message),

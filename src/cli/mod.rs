@@ -20,8 +20,10 @@ mod apply;
 mod approve;
 pub mod args;
 mod ask;
+mod campaign;
 mod check;
 mod compare;
+mod directive;
 mod error;
 mod fleet;
 mod identify;
@@ -80,6 +82,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Apply(arguments) => apply::run(&arguments),
         Verb::Run(arguments) => apply::plan_and_apply(&arguments),
         Verb::Report(arguments) | Verb::Runs(RunsVerb::Show(arguments)) => report::run(&arguments),
+        Verb::Directive(verb) => directive::run(&verb),
         Verb::Journal(JournalVerb::Verify { run, runs }) => journal::verify(&run, runs.as_deref()),
         Verb::Runs(RunsVerb::List { runs, format }) => journal::list(runs.as_deref(), format),
         Verb::Playbook(verb) => playbook::run(&verb),

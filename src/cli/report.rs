@@ -1,6 +1,7 @@
 //! `report` and `runs show`: a run as its journal tells it.
 
 use super::args::ReportArguments;
+use super::campaign;
 use super::compare::read_all;
 use super::error::CliError;
 use super::output::write_report_of;
@@ -10,9 +11,13 @@ use crate::model::ExitCode;
 use crate::report::Report;
 use std::path::{Path, PathBuf};
 
-/// Runs `report`. Exits as the run did.
+/// Runs `report`. Exits as the run did; a campaign by what is left.
 pub fn run(arguments: &ReportArguments) -> Result<ExitCode, CliError> {
-    let (mut report, dir) = read_report(arguments.runs.as_deref(), &arguments.run)?;
+    let [which] = arguments.run.as_slice() else { return campaign::run(arguments) };
+    if campaign::is_asked(arguments) {
+        return campaign::run(arguments);
+    }
+    let (mut report, dir) = read_report(arguments.runs.as_deref(), which)?;
     if !arguments.against.is_empty() {
         report.compare_with(&read_all(arguments.runs.as_deref(), &arguments.against)?)?;
     }

@@ -18,6 +18,9 @@
 
 mod build;
 mod build_host;
+mod campaign;
+mod campaign_json;
+mod campaign_table;
 mod compare;
 mod json;
 pub(crate) mod layout;
@@ -27,6 +30,12 @@ mod table;
 mod table_compare;
 mod table_host;
 
+pub use campaign::{
+    Campaign, CampaignDirective, CampaignHost, CampaignProduct, CampaignRun, DeadlineReport, DeadlineState,
+    HostCounts, HostProduct, HostStatus, Moment, ProgressPoint,
+};
+pub use campaign_json::campaign_json;
+pub use campaign_table::campaign_table;
 pub use compare::{Change, ChangeKind, CompareError, Comparison, FailOn, RunRef};
 pub use json::json;
 pub use table::{TableOptions, table};

@@ -35,8 +35,7 @@ impl TableOptions<'_> {
 /// The report as text, with a line break at its end.
 #[must_use]
 pub fn table(report: &Report, options: &TableOptions<'_>) -> String {
-    let options = TableOptions { width: options.width.max(40), ..*options };
-    let mut out = Lines { options, text: String::new() };
+    let mut out = Lines::new(options);
     header(&mut out, report);
     table_compare::draw(&mut out, report);
     table_host::draw_hosts(&mut out, report);
@@ -46,7 +45,7 @@ pub fn table(report: &Report, options: &TableOptions<'_>) -> String {
     for note in &report.notes {
         out.wrapped("note", note);
     }
-    let called = options.called(report);
+    let called = out.options.called(report);
     for next in next::steps(report, &called) {
         out.wrapped("next", &next);
     }
@@ -55,7 +54,7 @@ pub fn table(report: &Report, options: &TableOptions<'_>) -> String {
     if let Some(command) = next::resume_command(report, &called) {
         out.command("resume with: ", &command);
     }
-    out.text
+    out.into_text()
 }
 
 /// The text as far as it is drawn.
@@ -64,7 +63,16 @@ pub(super) struct Lines<'a> {
     text: String,
 }
 
-impl Lines<'_> {
+impl<'a> Lines<'a> {
+    pub(super) fn new(options: &TableOptions<'a>) -> Self {
+        let options = TableOptions { width: options.width.max(40), ..*options };
+        Self { options, text: String::new() }
+    }
+
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
+
     pub(super) fn line(&mut self, line: &str) {
         self.text.push_str(line.trim_end());
         self.text.push('\n');
