@@ -50,7 +50,8 @@ fn header(out: &mut Lines<'_>, campaign: &Campaign) {
     if let Some(directive) = &campaign.directive {
         let since = directive.since.map(|day| format!(", days counted from {day}")).unwrap_or_default();
         let confirmed = if directive.confirmed { "" } else { " (no source was read)" };
-        out.wrapped("directive", &format!("{}: {}{confirmed}{since}", directive.id, directive.name));
+        let text = format!("{}{confirmed}{since}", directive.name);
+        out.wrapped(&format!("directive {}", directive.id), &text);
         if let Some(note) = &directive.note {
             out.wrapped("about it", note);
         }
@@ -172,9 +173,9 @@ fn draw_progress(out: &mut Lines<'_>, campaign: &Campaign) {
         .map(|point| bar(point.counts.remaining + point.counts.unknown, most))
         .collect();
     out.wrapped("progress", &format!("hosts that have a product or are not known, after each run: {line}"));
-    let number = |text: usize| format!("{text:>9}");
+    let number = |text: usize| format!("{text:>10}");
     let head =
-        ["hosts", "found", "removed", "remaining", "unknown"].map(|word| format!("{word:>9}")).concat();
+        ["hosts", "found", "removed", "remaining", "unknown"].map(|word| format!("{word:>10}")).concat();
     out.line(&format!("  {}{head}", pad("", DAY)));
     for point in &campaign.progress {
         let counts = point.counts;

@@ -205,10 +205,7 @@ impl Comparison {
         earlier.sort_by(|a, b| a.started.cmp(&b.started).then_with(|| a.run.cmp(&b.run)));
         earlier.dedup_by(|a, b| a.run == b.run);
         let mut changes = changes(report, &earlier);
-        changes.sort_by(|a, b| {
-            let key = |change: &Change| (change.kind, change.host.clone(), change.product.clone());
-            key(a).cmp(&key(b))
-        });
+        changes.sort_by(|a, b| (a.kind, &a.host, &a.product).cmp(&(b.kind, &b.host, &b.product)));
         Ok(Self { against: earlier.into_iter().map(RunRef::of).collect(), changes })
     }
 
@@ -259,7 +256,9 @@ fn changes(report: &Report, earlier: &[&Report]) -> Vec<Change> {
             let products = known.entry(host.host.as_str()).or_default();
             for look in looks(run, host) {
                 for finding in look.findings {
-                    let Some(state) = look.told(finding) else { continue };
+                    let was_there =
+                        products.get(finding.product.as_str()).is_some_and(|history| history.was_there);
+                    let Some(state) = look.told(finding, was_there) else { continue };
                     let history = products.entry(finding.product.as_str()).or_default();
                     history.name = &finding.name;
                     history.tell(state);
@@ -294,14 +293,16 @@ fn host_changes(
     };
     let found = |product: &str| {
         let look = before.first()?;
-        look.told(look.findings.iter().find(|finding| finding.product == product)?)
+        look.told(look.findings.iter().find(|finding| finding.product == product)?, true)
     };
     let mut told = BTreeSet::new();
     for finding in last.findings {
         told.insert(finding.product.as_str());
         let history = known.get(finding.product.as_str());
-        let after = last.told(finding);
-        let Some((kind, last_told)) = kind(history, found(&finding.product), after) else { continue };
+        let found = found(&finding.product);
+        let was_there = history.is_some_and(|history| history.was_there) || found.is_some_and(is_there);
+        let after = last.told(finding, was_there);
+        let Some((kind, last_told)) = kind(history, found, after) else { continue };
         changes.push(Change {
             host: host.host.clone(),
             product: Some(finding.product.clone()),

@@ -17,21 +17,24 @@ pub(super) struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// What the look told of a product; none: it could not be told, or is not proven before a reboot.
-    pub(super) fn told(&self, finding: &Finding) -> Option<ProductState> {
+    /// What the look told of a product; none: it could not be told, or its removal is not proven before a
+    /// reboot. `was_there`: whether it was ever seen before; what never was cannot come back by a reboot.
+    pub(super) fn told(&self, finding: &Finding, was_there: bool) -> Option<ProductState> {
         match finding.result {
             ProductState::Unknown => None,
-            ProductState::Absent if self.waits_for_reboot(&finding.product) => None,
+            ProductState::Absent if was_there && self.waits_for_reboot(&finding.product) => None,
             told => Some(told),
         }
     }
 
     fn waits_for_reboot(&self, product: &str) -> bool {
         let Some(host) = self.after else { return false };
+        let of_product = || host.steps.iter().filter(|step| step.product == product);
         match host.state {
-            HostState::RemovedRebootPending => true,
+            // A `verify` that still waits has no steps of its own.
+            HostState::RemovedRebootPending => host.steps.is_empty() || of_product().count() > 0,
             HostState::Removed | HostState::Clean => false,
-            _ => host.steps.iter().any(|step| step.product == product && step.reboot_needed),
+            _ => of_product().any(|step| step.reboot_needed),
         }
     }
 }

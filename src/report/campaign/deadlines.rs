@@ -96,7 +96,7 @@ impl<'a> Achieved<'a> {
             () if of > 0 && in_time == of => DeadlineState::Met,
             () if !is_over => DeadlineState::Open,
             () if of > 0 && so_far == of => DeadlineState::MetLate,
-            () if so_far > 0 => DeadlineState::Partly,
+            () if in_time > 0 => DeadlineState::Partly,
             () => DeadlineState::Missed,
         };
         let is_achieved = matches!(state, DeadlineState::Met | DeadlineState::MetLate);

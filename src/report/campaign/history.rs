@@ -54,10 +54,8 @@ pub(super) fn tell(runs: &[&Report], now: Timestamp) -> Told {
 
 /// Whether every question that counts was asked and answered on a host of a run.
 pub(super) fn answered(report: &Report, host: &HostReport) -> bool {
-    let looks = looks(report, host);
-    looks.last().is_some_and(|look| {
-        look.findings.iter().all(|finding| finding.is_exempt() || look.told(finding).is_some())
-    })
+    let told = |finding: &Finding| finding.is_exempt() || finding.result != ProductState::Unknown;
+    looks(report, host).last().is_some_and(|look| look.findings.iter().all(told))
 }
 
 /// Something that a run tells of a host.
@@ -172,9 +170,9 @@ impl<'a> History<'a> {
         let mut all_told = true;
         for finding in look.findings {
             let product = self.products.entry(finding.product.as_str()).or_default();
-            let told = look.told(finding);
+            let told = look.told(finding, product.first_seen.is_some());
             product.take(finding, told, &moment, day);
-            if told.is_none() && product.counts {
+            if finding.result == ProductState::Unknown && product.counts {
                 all_told = false;
                 lost |= product.last.is_some();
             }

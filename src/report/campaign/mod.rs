@@ -257,9 +257,9 @@ pub enum DeadlineState {
     Met,
     /// Achieved after its day.
     MetLate,
-    /// Its day is over and it is achieved on some hosts only.
+    /// Its day is over and by then it was achieved on some hosts only.
     Partly,
-    /// Its day is over and it is not achieved.
+    /// Its day is over, by then it was achieved nowhere, and it is not achieved now.
     Missed,
     /// Its day is still to come, or is today.
     Open,
