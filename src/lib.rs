@@ -28,6 +28,8 @@ pub mod plan;
 
 pub mod verify;
 
+pub mod directive;
+
 pub mod journal;
 
 pub mod apply;

@@ -1,6 +1,7 @@
 //! The command line as clap reads it.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
 use std::path::PathBuf;
 
 /// Finds every Kaspersky product on a fleet, removes it the way its vendor documents, and proves that
@@ -33,9 +34,12 @@ pub enum Verb {
     /// Plan, show, ask, apply and report in one go
     Run(RunArguments),
     /// Check that nothing is there (for CI); changes nothing
-    Verify(IdentifyArguments),
-    /// Render the report of a run from its journal
+    Verify(VerifyArguments),
+    /// Render the report of a run from its journal; of several runs, or by a directive's clock, the campaign
     Report(ReportArguments),
+    /// List and show directives with their deadlines
+    #[command(subcommand)]
+    Directive(DirectiveVerb),
     /// Check a run's journal
     #[command(subcommand)]
     Journal(JournalVerb),
@@ -177,6 +181,29 @@ pub struct IdentifyArguments {
     /// Save the facts of each host as a document in this directory
     #[arg(long, value_name = "DIR")]
     pub save_facts: Option<PathBuf>,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    #[command(flatten)]
+    /// The look.
+    pub look: IdentifyArguments,
+    /// Say what is new, came back, is still there, was lost sight of or is gone since this earlier run; may be given several times
+    #[arg(long, value_name = "RUN", help_heading = "Comparison")]
+    pub against: Vec<String>,
+    /// Of what is there, only this makes the run fail (exit 1): `new` is what is new or came back; what could not be told is still exit 3
+    #[arg(long, value_enum, value_name = "WHAT", requires = "against", help_heading = "Comparison")]
+    pub fail_on: Option<FailOnWord>,
+}
+
+/// Which differences fail a `verify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOnWord {
+    /// What is new or came back
+    New,
+    /// What came back
+    CameBack,
 }
 
 /// `plan`.
@@ -338,8 +365,21 @@ pub struct RunArguments {
 /// `report`.
 #[derive(Debug, Args)]
 pub struct ReportArguments {
-    /// The run: its id, the beginning of it, its directory, or `last`
-    pub run: String,
+    /// The run: its id, the beginning of it, its directory, or `last`; several make a campaign
+    #[arg(required_unless_present = "all", value_name = "RUN")]
+    pub run: Vec<String>,
+    /// Every run of `--runs`
+    #[arg(long, conflicts_with = "run", help_heading = "Campaign")]
+    pub all: bool,
+    #[command(flatten)]
+    /// By which clock.
+    pub clock: ClockArguments,
+    /// Render the campaign as of the end of this day (default: now)
+    #[arg(long, value_name = "DATE", value_parser = parse_day, help_heading = "Campaign")]
+    pub as_of: Option<Date>,
+    /// Say what is new, came back, is still there, was lost sight of or is gone since this earlier run; may be given several times
+    #[arg(long, value_name = "RUN")]
+    pub against: Vec<String>,
     /// Where runs are kept (default: $XDG_STATE_HOME/uproot/runs)
     #[arg(long, value_name = "DIR", env = "UPROOT_RUNS")]
     pub runs: Option<PathBuf>,
@@ -355,7 +395,7 @@ pub struct ReportArguments {
 }
 
 /// How runs are read for a report.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct ReadingArguments {
     /// Report a broken run all the same: its records before the first break; the report says so first
     #[arg(long, help_heading = "Evidence")]
@@ -363,6 +403,50 @@ pub struct ReadingArguments {
     /// Whose seals are known: a file in the format of ssh-keygen(1), ALLOWED SIGNERS
     #[arg(long, value_name = "FILE", help_heading = "Evidence")]
     pub allowed_signers: Option<PathBuf>,
+}
+
+/// By which clock deadlines are told.
+#[derive(Debug, Args)]
+pub struct ClockArguments {
+    /// Tell the deadlines of this directive: a built-in one (`uproot directive list`) or a YAML file
+    #[arg(long, value_name = "NAME|FILE", help_heading = "Campaign")]
+    pub directive: Option<String>,
+    #[command(flatten)]
+    /// Its start and its zone.
+    pub start: StartArguments,
+}
+
+/// What a directive's days are counted from, and where they end.
+#[derive(Debug, Args)]
+pub struct StartArguments {
+    /// Count the directive's days from this day (default: the directive's own start)
+    #[arg(long, value_name = "DATE", value_parser = parse_day, help_heading = "Campaign")]
+    pub since: Option<Date>,
+    /// Where days end: an IANA time zone (default: the directive's own; without a directive UTC)
+    #[arg(long, value_name = "ZONE", help_heading = "Campaign")]
+    pub time_zone: Option<String>,
+}
+
+/// `directive`.
+#[derive(Debug, Subcommand)]
+pub enum DirectiveVerb {
+    /// List the built-in directives
+    List,
+    /// Show a directive's deadlines, sources and notes
+    Show {
+        /// A built-in directive or a YAML file
+        directive: String,
+        #[command(flatten)]
+        /// Its start and its zone.
+        start: StartArguments,
+    },
+}
+
+/// A day as year, month and day.
+fn parse_day(text: &str) -> Result<Date, String> {
+    let is_plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let day = text.parse::<Date>().ok().filter(|day| is_plain && (1990..=2199).contains(&day.year()));
+    day.ok_or_else(|| "expected a day such as 2027-01-31".to_owned())
 }
 
 /// `journal`.

@@ -1,11 +1,12 @@
 //! What ends a verb early, with its exit code and its remedy.
 
 use crate::apply::ApplyError;
+use crate::directive::ClockError;
 use crate::facts::FactsError;
 use crate::journal::JournalError;
 use crate::model::{Diagnostics, ExitCode, SinkError};
 use crate::plan::PlanError;
-use crate::report::ReportError;
+use crate::report::{CompareError, ReportError};
 use crate::signature::SignatureError;
 use crate::transport::TransportError;
 
@@ -58,6 +59,12 @@ pub enum CliError {
     /// A journal that makes no report.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// Runs that cannot be compared.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
+    /// A directive's days cannot be counted.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
     /// Keys or known hosts of this machine.
     #[error("{}", .0.message)]
     Local(TransportError),
@@ -88,6 +95,8 @@ impl CliError {
             | Self::Plan(_)
             | Self::Signature(_)
             | Self::Facts(_)
+            | Self::Compare(_)
+            | Self::Clock(_)
             | Self::Local(_) => ExitCode::Usage,
             // Nothing was contacted: the run was not even begun, or is not there.
             Self::Journal(
@@ -122,6 +131,22 @@ impl CliError {
                 "error: {}\nhelp: mend that (make room on the disk), then go on with `{again}`\n",
                 crate::model::output::escape_block(&self.to_string())
             ),
+            Self::Compare(error) => {
+                format!(
+                    "error: {error}\nhelp: give the older runs to `--against`; `uproot runs list` lists them\n"
+                )
+            }
+            Self::Clock(error) => {
+                let help = match error {
+                    ClockError::NoStart { .. } => {
+                        "give the day from which they are counted: `--since 2027-01-31`"
+                    }
+                    ClockError::NoSuchZone { .. } => {
+                        "give a name of the IANA database to `--time-zone`, such as `America/New_York` or `UTC`"
+                    }
+                };
+                format!("error: {}\nhelp: {help}\n", crate::model::output::escape_line(&error.to_string()))
+            }
             Self::Local(error) => match &error.remedy {
                 Some(remedy) => format!("error: {}\nhelp: {remedy}\n", error.message),
                 None => format!("error: {}\n", error.message),

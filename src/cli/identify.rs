@@ -1,11 +1,12 @@
 //! `identify` and `verify`: one look at every host.
 
 use super::args::{IdentifyArguments, ScopeArguments};
+use super::compare::Against;
 use super::error::CliError;
 use super::fleet::{Fleet, again, print_warnings};
 use super::output::write_report;
 use super::pending;
-use super::run_log::{RunLog, Start, entry, operator};
+use super::run_log::{ExitJudge, RunLog, Start, entry, operator};
 use super::scope;
 use super::signals::Watch;
 use crate::apply::{Access, Stop, Survey, SurveyOutcome, Surveyed, survey};
@@ -24,11 +25,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Runs `identify` or `verify`.
-pub fn run(verb: &str, arguments: &IdentifyArguments) -> Result<ExitCode, CliError> {
+pub fn run(verb: &str, arguments: &IdentifyArguments, against: &Against) -> Result<ExitCode, CliError> {
     let playbook = read_playbook(arguments.playbook.as_deref())?.playbook;
     let scope = scope::read(&arguments.scope)?;
     if let Some(directory) = &arguments.facts {
-        return on_saved_facts(verb, &playbook, scope, directory, arguments);
+        return on_saved_facts(verb, &playbook, scope, directory, arguments, against);
     }
     let fleet = Fleet::read(&arguments.connect)?;
     let access = fleet.access(&arguments.connect)?;
@@ -40,6 +41,7 @@ pub fn run(verb: &str, arguments: &IdentifyArguments) -> Result<ExitCode, CliErr
         scope_arguments: &arguments.scope,
         fleet: &fleet,
         access: &access,
+        against: Some(against),
     };
     let saves = arguments.save_facts.is_some();
     let (log, outcomes, gate) = look.at_all(&arguments.connect, saves)?;
@@ -50,7 +52,10 @@ pub fn run(verb: &str, arguments: &IdentifyArguments) -> Result<ExitCode, CliErr
             }
         }
     }
-    let (report, exit) = log.finish(gate, NOT_DONE)?;
+    let judge = |report: &Report| against.exit_code(report);
+    let judge: Option<&ExitJudge<'_>> = if against.decides() { Some(&judge) } else { None };
+    let (mut report, exit) = log.finish_by(gate, NOT_DONE, judge)?;
+    against.compare(&mut report)?;
     scope::warn(&report);
     write_report(&report, &arguments.connect.run.output)?;
     Ok(exit)
@@ -85,6 +90,8 @@ pub struct Look<'a> {
     pub fleet: &'a Fleet,
     /// How they are reached.
     pub access: &'a Access,
+    /// What the look is compared with.
+    pub against: Option<&'a Against>,
 }
 
 impl Look<'_> {
@@ -155,6 +162,9 @@ impl Look<'_> {
         if let Some(limit) = &arguments.limit {
             options.insert("limit".to_owned(), limit.clone());
         }
+        if let Some(against) = self.against {
+            against.record(&mut options);
+        }
         let hosts =
             self.fleet.hosts.iter().map(|(host, connection)| {
                 entry(&host.name, connection, host.groups.iter().cloned().collect())
@@ -178,12 +188,15 @@ fn on_saved_facts(
     scope: Scope,
     directory: &Path,
     arguments: &IdentifyArguments,
+    against: &Against,
 ) -> Result<ExitCode, CliError> {
     let documents = document::read_dir(directory)?;
     if documents.is_empty() {
         let message = format!("there is no facts document in `{}`", directory.display());
         return Err(CliError::input(message, "make some with `uproot identify --save-facts DIR`"));
     }
+    let mut options = BTreeMap::from([(OF_FACTS.to_owned(), directory.display().to_string())]);
+    against.record(&mut options);
     let sink = MemorySink::default();
     let host = |facts: &Facts| HostEntry {
         name: facts.host.clone(),
@@ -200,7 +213,7 @@ fn on_saved_facts(
             operator: operator(),
             playbook: playbook.digest.clone(),
             plan: None,
-            options: BTreeMap::from([(OF_FACTS.to_owned(), directory.display().to_string())]),
+            options,
             scope: scope.clone(),
             hosts: documents.iter().map(host).collect(),
         },
@@ -223,9 +236,10 @@ fn on_saved_facts(
         };
         sink.record(name, ended)?;
     }
-    let exit = ExitCode::of_states(summary.keys().copied());
+    let exit = against.exit_code(&Report::from_records(&sink.records())?)?;
     sink.record(None, Event::RunEnded { summary, exit })?;
-    let report = Report::from_records(&sink.records())?;
+    let mut report = Report::from_records(&sink.records())?;
+    against.compare(&mut report)?;
     scope::warn(&report);
     write_report(&report, &arguments.connect.run.output)?;
     Ok(exit)

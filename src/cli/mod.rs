@@ -20,7 +20,10 @@ mod apply;
 mod approve;
 pub mod args;
 mod ask;
+mod campaign;
 mod check;
+mod compare;
+mod directive;
 mod error;
 mod evidence;
 mod export;
@@ -43,6 +46,7 @@ mod signals;
 use crate::model::ExitCode;
 use args::{Arguments, InventoryVerb, JournalVerb, PlanVerb, RunsVerb, Verb};
 use clap::{CommandFactory, Parser};
+use compare::Against;
 use error::CliError;
 use std::ffi::OsString;
 
@@ -68,8 +72,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
     match verb {
-        Verb::Identify(arguments) => identify::run("identify", &arguments),
-        Verb::Verify(arguments) => identify::run("verify", &arguments),
+        Verb::Identify(arguments) => identify::run("identify", &arguments, &Against::default()),
+        Verb::Verify(arguments) => {
+            let against = Against::read(&arguments)?;
+            identify::run("verify", &arguments.look, &against)
+        }
         Verb::Plan(arguments) => match &arguments.verb {
             None => plan::run(&arguments),
             Some(PlanVerb::Show { plan, format }) => plan::show(plan, *format),
@@ -82,6 +89,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
         Verb::Journal(JournalVerb::Verify(arguments)) => journal::verify(&arguments),
         Verb::Journal(JournalVerb::Seal(arguments)) => seal::run(&arguments),
         Verb::Journal(JournalVerb::Export(arguments)) => export::run(&arguments),
+        Verb::Directive(verb) => directive::run(&verb),
         Verb::Runs(RunsVerb::List { runs, format }) => journal::list(runs.as_deref(), format),
         Verb::Playbook(verb) => playbook::run(&verb),
         Verb::Scope(verb) => scope::run(&verb),

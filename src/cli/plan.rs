@@ -87,6 +87,7 @@ pub fn make(arguments: &MakePlanArguments) -> Result<Made, CliError> {
         scope_arguments: &arguments.scope,
         fleet: &fleet,
         access: &access,
+        against: None,
     };
     let (log, outcomes, gate) = look.at_all(&arguments.connect, true)?;
     let (report, exit) = log.finish(gate, NOT_DONE)?;

@@ -43,6 +43,9 @@ pub struct RunLog {
     quiet: bool,
 }
 
+/// What the hosts of a report make a run exit with.
+pub type ExitJudge<'a> = dyn Fn(&Report) -> Result<ExitCode, CliError> + 'a;
+
 /// How a host ended.
 #[derive(Debug, Clone, Copy)]
 struct Ended {
@@ -128,6 +131,17 @@ impl RunLog {
     /// Ends every host that has not ended, writes the last record, and returns the report as the
     /// journal tells it, with the exit code. `gate`: what the run as a whole adds to its hosts.
     pub fn finish(self, gate: ExitCode, not_done: &str) -> Result<(Report, ExitCode), CliError> {
+        self.finish_by(gate, not_done, None)
+    }
+
+    /// As `finish`; `judge` says what the hosts make the run exit with, where their states alone do not. It
+    /// is given the report as far as the journal tells it, which lacks nothing but the end.
+    pub fn finish_by(
+        self,
+        gate: ExitCode,
+        not_done: &str,
+        judge: Option<&ExitJudge<'_>>,
+    ) -> Result<(Report, ExitCode), CliError> {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for host in self.hosts.iter().filter(|host| !ended.contains_key(*host)) {
             let event = Event::HostEnded {
@@ -139,7 +153,12 @@ impl RunLog {
             self.record(Some(host), event)?;
         }
         let ended = std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner));
-        let exit = ExitCode::of_states(ended.values().map(|ended| ended.state)).worst(gate);
+        let exit = match judge {
+            // Each host's end is durable, and so is what was recorded before it.
+            Some(judge) => judge(&Report::from_records(&journal::read(&self.dir())?.records)?)?,
+            None => ExitCode::of_states(ended.values().map(|ended| ended.state)),
+        };
+        let exit = exit.worst(gate);
         self.record(None, Event::RunEnded { summary: counted(&ended), exit })?;
         self.close(exit)
     }

@@ -61,8 +61,8 @@ mod tests {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(below).unwrap().display().to_string();
-            // Recorded facts and scope profiles are no playbooks.
-            if path.is_dir() && !matches!(name.as_str(), "tests" | "scopes") {
+            // Recorded facts, scope profiles and directives are no playbooks.
+            if path.is_dir() && !matches!(name.as_str(), "tests" | "scopes" | "directives") {
                 yaml_files(&path, below, out);
             } else if name.ends_with(".yml") || name.ends_with(".yaml") {
                 out.push(name);

@@ -11,7 +11,7 @@ pub(super) struct Building {
     /// Whether it has an end, and was not started again after it.
     ended: bool,
     /// What the last look before the first step found.
-    before_steps: Option<Vec<Finding>>,
+    before_steps: Option<(Option<Timestamp>, Vec<Finding>)>,
 }
 
 /// A host ended a second time without having been started again.
@@ -38,7 +38,9 @@ impl Building {
             started: None,
             ended: None,
             findings: Vec::new(),
+            looked: None,
             found_before: None,
+            looked_before: None,
             steps: Vec::new(),
         };
         Self { host, ended: false, before_steps: None }
@@ -53,7 +55,7 @@ impl Building {
                 self.host.identity = Some(identity.clone());
                 self.host.boot = Some(boot.clone());
             }
-            Event::Findings { phase, findings } => self.found(*phase, findings),
+            Event::Findings { phase, findings } => self.found(at, *phase, findings),
             Event::LockTaken { from, broken, .. } => self.lock_taken(from.as_ref(), *broken),
             Event::LockReleased { left } => {
                 let lock = self.host.lock.get_or_insert_default();
@@ -62,7 +64,7 @@ impl Building {
             }
             Event::StepIntent { step, product, summary, attempt, .. } => {
                 self.host.touched = true;
-                let begun = begun(step, product, summary, *attempt);
+                let begun = begun(step, product, summary, (*attempt, at));
                 put(&mut self.host.steps, begun, replaced_by_intent);
             }
             Event::StepOutcome { .. } => self.outcome(event),
@@ -95,12 +97,15 @@ impl Building {
 
     /// What a later look finds after steps was found after them, also where a resumption calls it the
     /// look before its own.
-    fn found(&mut self, phase: Phase, findings: &[Finding]) {
+    fn found(&mut self, at: Timestamp, phase: Phase, findings: &[Finding]) {
         let earlier = std::mem::replace(&mut self.host.findings, findings.to_vec());
+        let earlier = (self.host.looked.replace(at), earlier);
         if phase == Phase::Before && !self.host.steps.iter().any(|step| step.attempts > 0) {
-            self.before_steps = Some(findings.to_vec());
+            self.before_steps = Some((Some(at), findings.to_vec()));
         } else if self.host.found_before.is_none() {
-            self.host.found_before = Some(self.before_steps.take().unwrap_or(earlier));
+            let (at, before) = self.before_steps.take().unwrap_or(earlier);
+            self.host.looked_before = at;
+            self.host.found_before = Some(before);
         }
     }
 
@@ -150,11 +155,12 @@ impl Building {
 }
 
 /// A step of which only the intent is known so far.
-fn begun(step: &str, product: &str, summary: &str, attempt: u32) -> StepReport {
+fn begun(step: &str, product: &str, summary: &str, (attempt, at): (u32, Timestamp)) -> StepReport {
     StepReport {
         step: step.to_owned(),
         product: product.to_owned(),
         summary: summary.to_owned(),
+        begun: Some(at),
         result: StepResult::Interrupted,
         status: None,
         effect: None,
@@ -190,6 +196,7 @@ fn ended(event: &Event) -> Option<StepReport> {
         step: step.clone(),
         product: product.clone(),
         summary: summary.clone(),
+        begun: None,
         result: *result,
         status: *status,
         effect: *effect,
@@ -231,6 +238,7 @@ fn put(
 
 fn replaced_by_intent(known: &StepReport, step: &mut StepReport) -> bool {
     step.attempts = step.attempts.max(known.attempts);
+    step.begun = known.begun.or(step.begun);
     true
 }
 
@@ -238,5 +246,6 @@ fn replaced_by_intent(known: &StepReport, step: &mut StepReport) -> bool {
 /// knew, it says that the host has told: nothing of it was run.
 fn replaced_by_outcome(known: &StepReport, step: &mut StepReport) -> bool {
     step.attempts = known.attempts;
+    step.begun = known.begun;
     step.result != StepResult::NotRun || matches!(known.result, StepResult::Interrupted | StepResult::NotRun)
 }

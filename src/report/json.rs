@@ -337,7 +337,7 @@ impl<'a> Outcome<'a> {
 
 /// Writes characters that a terminal would obey as JSON escapes. They can only stand inside of
 /// strings, and JSON has escaped those below U+0020 already.
-fn escape_unsafe(text: &str) -> String {
+pub(super) fn escape_unsafe(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         // Plain ASCII and the line breaks of the indentation are the common case.

@@ -18,16 +18,27 @@
 
 mod build;
 mod build_host;
+mod campaign;
+mod campaign_json;
+mod campaign_table;
 mod compare;
 mod json;
 pub(crate) mod layout;
+mod looks;
 mod next;
 mod scope;
 mod table;
 mod table_check;
+mod table_compare;
 mod table_host;
 
-pub use compare::{Change, ChangeKind, Comparison, RunRef};
+pub use campaign::{
+    Campaign, CampaignDirective, CampaignHost, CampaignProduct, CampaignRun, DeadlineReport, DeadlineState,
+    HostCounts, HostProduct, HostStatus, Moment, ProgressPoint,
+};
+pub use campaign_json::campaign_json;
+pub use campaign_table::campaign_table;
+pub use compare::{Change, ChangeKind, CompareError, Comparison, FailOn, RunRef};
 pub use json::json;
 pub use scope::OF_FACTS;
 pub use table::{TableOptions, table};
@@ -201,8 +212,12 @@ pub struct HostReport {
     pub ended: Option<Timestamp>,
     /// What was found: by the newest evaluation of the rules.
     pub findings: Vec<Finding>,
+    /// When that evaluation was; none: there was none.
+    pub looked: Option<Timestamp>,
     /// What had been found before the steps, where the rules were evaluated again after them.
     pub found_before: Option<Vec<Finding>>,
+    /// When that evaluation was.
+    pub looked_before: Option<Timestamp>,
     /// Its steps, in the order they were begun.
     pub steps: Vec<StepReport>,
 }
@@ -216,6 +231,8 @@ pub struct StepReport {
     pub product: String,
     /// The step in words.
     pub summary: String,
+    /// When it was first begun, by its first recorded intent; none: it was not.
+    pub begun: Option<Timestamp>,
     /// How it ended; a step without a recorded outcome is interrupted.
     pub result: StepResult,
     /// Its exit status, if known.

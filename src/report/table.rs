@@ -1,7 +1,7 @@
 //! The report for people: what needs attention first, then the counts, then the verdict.
 
 use super::layout::{width_of, wrap, wrap_command};
-use super::{HostReport, Report, WaveEnd, WaveReport, next, table_check, table_host};
+use super::{FailOn, HostReport, Report, WaveEnd, WaveReport, next, table_check, table_compare, table_host};
 use crate::model::output::escape_line;
 use crate::model::{ExitCode, HostState};
 
@@ -35,10 +35,10 @@ impl TableOptions<'_> {
 /// The report as text, with a line break at its end.
 #[must_use]
 pub fn table(report: &Report, options: &TableOptions<'_>) -> String {
-    let options = TableOptions { width: options.width.max(40), ..*options };
-    let mut out = Lines { options, text: String::new() };
+    let mut out = Lines::new(options);
     table_check::draw_broken(&mut out, report);
     header(&mut out, report);
+    table_compare::draw(&mut out, report);
     table_host::draw_hosts(&mut out, report);
     for wave in &report.waves {
         draw_wave(&mut out, report, wave);
@@ -46,7 +46,7 @@ pub fn table(report: &Report, options: &TableOptions<'_>) -> String {
     for note in &report.notes {
         out.wrapped("note", note);
     }
-    let called = options.called(report);
+    let called = out.options.called(report);
     for next in next::steps(report, &called) {
         out.wrapped("next", &next);
     }
@@ -55,7 +55,7 @@ pub fn table(report: &Report, options: &TableOptions<'_>) -> String {
     if let Some(command) = next::resume_command(report, &called) {
         out.command("resume with: ", &command);
     }
-    out.text
+    out.into_text()
 }
 
 /// The text as far as it is drawn.
@@ -64,7 +64,16 @@ pub(super) struct Lines<'a> {
     text: String,
 }
 
-impl Lines<'_> {
+impl<'a> Lines<'a> {
+    pub(super) fn new(options: &TableOptions<'a>) -> Self {
+        let options = TableOptions { width: options.width.max(40), ..*options };
+        Self { options, text: String::new() }
+    }
+
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
+
     pub(super) fn line(&mut self, line: &str) {
         self.text.push_str(line.trim_end());
         self.text.push('\n');
@@ -104,6 +113,18 @@ impl Lines<'_> {
             let indent = " ".repeat(indent);
             let lead = if index == 0 && !below { label } else { &indent };
             self.line(&format!("{lead}{line}"));
+        }
+    }
+
+    /// A line that must not be overlooked.
+    pub(super) fn loud(&mut self, label: &str, text: &str) {
+        if !self.options.color {
+            return self.wrapped(label, text);
+        }
+        let text = escape_line(&format!("{label}: {text}"));
+        for (index, line) in wrap(&text, self.options.width - 2).into_iter().enumerate() {
+            let indent = if index == 0 { "" } else { "  " };
+            self.line(&format!("\x1b[1;31m{indent}{line}\x1b[0m"));
         }
     }
 
@@ -235,6 +256,13 @@ fn verdict(report: &Report) -> String {
     }
     if open > 0 {
         sentences.push(format!("{open} of {} cannot be vouched for.", hosts(total)));
+    }
+    let fail_on = report.options.get("fail_on").and_then(|word| FailOn::parse(word));
+    if let Some(choice) = fail_on.filter(|_| found > 0) {
+        sentences.push(match choice {
+            FailOn::New => "By `--fail-on new` only what is new or came back fails the run.".to_owned(),
+            FailOn::CameBack => "By `--fail-on came-back` only what came back fails the run.".to_owned(),
+        });
     }
     if report.finished || report.stopped.is_some() {
         sentences.push(format!("Exit code {}.", report.exit_code().code()));
