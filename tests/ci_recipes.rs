@@ -187,8 +187,8 @@ fn every_exit_code_comes_through_in_every_recipe() {
         (2, "the input is wrong, no host was contacted"),
         (3, "not every host can be vouched for"),
         (4, "stopped by a gate"),
-        (5, "a defect"),
-        (127, "could not be run"),
+        (5, "a defect of uproot"),
+        (127, "uproot could not be run"),
         (130, "interrupted"),
     ];
     for recipe in RECIPES {

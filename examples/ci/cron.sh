@@ -57,8 +57,9 @@ case $status in
   2) words='the input is wrong, no host was contacted' ;;
   3) words='not every host can be vouched for' ;;
   4) words='stopped by a gate' ;;
+  5) words='a defect of uproot' ;;
   130) words='interrupted' ;;
-  *) words='a defect, or uproot could not be run' ;;
+  *) words='uproot could not be run' ;;
 esac
 if [ "$seal" != 0 ]; then
   words="$words; THE RUN COULD NOT BE SEALED"

@@ -223,13 +223,12 @@ impl Job {
 
     /// A command in the job's working copy and environment.
     pub fn command(&self, program: &str) -> Command {
-        let path = std::env::var("PATH").unwrap();
         let mut command = Command::new(program);
         command
             .current_dir(self.at("work"))
             .env_clear()
             .envs(&self.variables)
-            .env("PATH", format!("{}:{path}", self.at("bin").display()))
+            .env("PATH", format!("{}:/usr/bin:/bin", self.at("bin").display()))
             .env("HOME", self.at("home"))
             .env("TMPDIR", self.at("tmp"))
             .env("JOB", self.dir.path())
