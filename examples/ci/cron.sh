@@ -59,7 +59,7 @@ case $status in
   4) words='stopped by a gate' ;;
   5) words='a defect of uproot' ;;
   130) words='interrupted' ;;
-  *) words='uproot could not be run' ;;
+  *) words='uproot could not be run, or was killed' ;;
 esac
 if [ "$seal" != 0 ]; then
   words="$words; THE RUN COULD NOT BE SEALED"

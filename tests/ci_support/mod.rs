@@ -1,5 +1,7 @@
 //! The CI recipes of `examples/ci`: their marked blocks, their shell parts, and how each CI runs them.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
