@@ -2,7 +2,7 @@
 
 use super::args::Format;
 use super::error::CliError;
-use super::output::print_bytes;
+use super::output::{print_bytes, refuse_page};
 use super::run_log::runs_dir;
 use crate::journal::{self, Defect, RunSummary};
 use crate::model::ExitCode;
@@ -34,12 +34,13 @@ pub fn verify(run: &str, runs: Option<&Path>) -> Result<ExitCode, CliError> {
 
 /// Runs `runs list`.
 pub fn list(runs: Option<&Path>, format: Format) -> Result<ExitCode, CliError> {
+    refuse_page(format)?;
     let dir = runs_dir(runs);
     let runs = journal::list(&dir)?;
     let text = match format {
         Format::Json => as_json(&runs),
         Format::Table if runs.is_empty() => format!("no runs in {}\n", dir.display()),
-        Format::Table => runs.iter().map(line).collect(),
+        Format::Table | Format::Html => runs.iter().map(line).collect(),
     };
     print_bytes(text.as_bytes())?;
     Ok(ExitCode::Success)

@@ -19,6 +19,7 @@
 mod build;
 mod build_host;
 mod compare;
+mod html;
 mod json;
 pub(crate) mod layout;
 mod next;
@@ -26,6 +27,7 @@ mod table;
 mod table_host;
 
 pub use compare::{Change, ChangeKind, Comparison, RunRef};
+pub use html::{Deadline, DirectiveClock, HtmlOptions, Met, html};
 pub use json::json;
 pub use table::{TableOptions, table};
 

@@ -50,7 +50,7 @@ pub fn table(report: &Report, options: &TableOptions<'_>) -> String {
         out.wrapped("next", &next);
     }
     out.wrapped("", &summary(report));
-    out.wrapped("", &verdict(report));
+    out.wrapped("", &verdict(report).join(" "));
     if let Some(command) = next::resume_command(report, &called) {
         out.command("resume with: ", &command);
     }
@@ -195,7 +195,7 @@ fn summary(report: &Report) -> String {
 }
 
 /// The verdict in sentences.
-fn verdict(report: &Report) -> String {
+pub(super) fn verdict(report: &Report) -> Vec<String> {
     let count =
         |states: &[HostState]| -> usize { states.iter().filter_map(|state| report.summary.get(state)).sum() };
     let total = report.hosts.len();
@@ -234,7 +234,7 @@ fn verdict(report: &Report) -> String {
     if report.finished || report.stopped.is_some() {
         sentences.push(format!("Exit code {}.", report.exit_code().code()));
     }
-    sentences.join(" ")
+    sentences
 }
 
 /// What is to be said of the run as a whole, if it did not just end.
