@@ -1,7 +1,7 @@
 //! What is seen first: whether the page can be believed, the verdict, the counts, the clocks, and what
 //! needs attention.
 
-use super::text::{count_of, moment, number, shown, span};
+use super::text::{count_of, moment, number, prose, shown, span};
 use super::{DirectiveClock, badge, is_broken, section, tone, verdict_tone};
 use crate::model::HostState;
 use crate::report::{HostReport, Report, next, table, table_host};
@@ -50,8 +50,8 @@ pub(super) fn verdict(report: &Report) -> Markup {
     };
     html! {
         section class=(format!("verdict {}", verdict_tone(report))) aria-labelledby="verdict" {
-            h1 id="verdict" { (shown(first)) }
-            @if !rest.is_empty() { p { (shown(&rest.join(" "))) } }
+            h1 id="verdict" { (prose(first)) }
+            @if !rest.is_empty() { p { (prose(&rest.join(" "))) } }
             (bar(report))
         }
     }
@@ -150,7 +150,6 @@ struct Group<'a> {
 /// What a person has to look at, worst first, each with what mends it.
 pub(super) fn attention(report: &Report, called: &str) -> Markup {
     let groups = groups(report);
-    let advice = next::steps(report, called);
     let resume = next::resume_command(report, called);
     if groups.is_empty() && resume.is_none() {
         return html! {};
@@ -165,23 +164,23 @@ pub(super) fn attention(report: &Report, called: &str) -> Markup {
             }
             ol class="attention" {
                 @for group in groups.iter().take(GROUPS) {
-                    li class=(tone(group.state)) {
-                        p class="what" { (badge(group.state)) " " b { (count_of(group.hosts.len(), "host", "hosts")) } " " span class="names" { (names(&group.hosts)) } }
-                        @if !group.reason.is_empty() { p class="why" { (shown(group.reason)) } }
-                        @if let Some((host, command)) = remedy(group, called) {
-                            p class="fix" { @if group.hosts.len() > 1 { span { "For " (shown(host)) ":" } " " } code { (shown(&command)) } }
+                    li {
+                        p class="what" { (badge(group.state)) " " span { (count_of(group.hosts.len(), "host", "hosts")) } }
+                        div {
+                            @if !group.reason.is_empty() { p class="why" { (prose(group.reason)) } }
+                            p class="names" { (names(&group.hosts)) }
+                        }
+                        div class="do" {
+                            @if let Some(advice) = advice(group, report, called) { p { (prose(&advice)) } }
+                            @if let Some((host, command)) = remedy(group, called) {
+                                p { "fix" @if group.hosts.len() > 1 { ", for " (shown(host)) } ": " code { (shown(&command)) } }
+                            }
                         }
                     }
                 }
             }
             @if more > 0 {
                 p { "And " (count_of(more, "other reason", "other reasons")) " in the table of hosts." }
-            }
-            @if !advice.is_empty() {
-                h3 { "What to do" }
-                ul { @for step in &advice { li { (shown(step)) } } }
-            } @else if let Some(advice) = to_plan(report) {
-                p class="advice" { (advice) }
             }
         },
     )
@@ -213,11 +212,14 @@ fn remedy<'a>(group: &Group<'a>, called: &str) -> Option<(&'a str, String)> {
     group.hosts.iter().find_map(|host| Some((host.host.as_str(), table_host::remedy(host, called)?)))
 }
 
-/// What follows when a run that changes nothing found something.
-fn to_plan(report: &Report) -> Option<&'static str> {
-    let is_there = |state| matches!(state, HostState::Present | HostState::Residue);
-    (report.verb != "apply" && report.hosts.iter().any(|host| is_there(host.state)))
-        .then_some("To remove what was found: write a plan by `uproot plan`, have it reviewed, and run it by `uproot apply`.")
+/// What to do about a group: what an apply says of its first host, or what follows on finding something.
+fn advice(group: &Group<'_>, report: &Report, called: &str) -> Option<String> {
+    let is_there = matches!(group.state, HostState::Present | HostState::Residue);
+    let to_plan = || {
+        (report.verb != "apply" && is_there)
+            .then(|| "write a plan by `uproot plan`, have it reviewed, and run it by `uproot apply`".to_owned())
+    };
+    group.hosts.first().and_then(|host| next::advice(host, report, called)).or_else(to_plan)
 }
 
 #[cfg(test)]

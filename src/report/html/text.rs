@@ -3,6 +3,7 @@
 
 use crate::model::output::{escape_block, escape_line};
 use jiff::Timestamp;
+use maud::{Markup, html};
 use std::borrow::Cow;
 
 /// A reason, a fact or a name is shown up to so many characters.
@@ -11,6 +12,18 @@ const LONGEST: usize = 1000;
 /// A host's string on one line of the page.
 pub(super) fn shown(text: &str) -> String {
     escape_line(&clip(text, LONGEST))
+}
+
+/// As [`shown`], with what stands in backquotes set as code.
+pub(super) fn prose(text: &str) -> Markup {
+    let text = shown(text);
+    // Without a partner a backquote is what it is.
+    let pairs = text.matches('`').count() / 2;
+    html! {
+        @for (index, part) in text.splitn(2 * pairs + 1, '`').enumerate() {
+            @if index % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
 }
 
 /// The end of a host's output, its lines kept, up to `most` characters.
@@ -104,6 +117,13 @@ mod tests {
         assert_eq!(shown("a\u{202e}b\0"), "a\\u{202e}b\\x00");
         let exact = "é".repeat(LONGEST);
         assert_eq!(shown(&exact), exact);
+    }
+
+    #[test]
+    fn what_stands_in_backquotes_is_code() {
+        assert_eq!(prose("run `a <b>` now").into_string(), "run <code>a &lt;b&gt;</code> now");
+        assert_eq!(prose("a ` b").into_string(), "a ` b");
+        assert_eq!(prose("`a` and ` b").into_string(), "<code>a</code> and ` b");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The waves: when each was, how it went. The picture stands in a table that says the same in words.
 
-use super::text::{count_of, moment, number, shown, span};
+use super::text::{count_of, moment, number, prose, shown, span};
 use super::tone;
 use crate::model::HostState;
 use crate::report::{HostReport, Report, WaveEnd, WaveReport};
@@ -77,7 +77,7 @@ impl<'a> Lane<'a> {
                 }
                 td data-label="Result" {
                     span class=(format!("st {tone}")) { (word) }
-                    @if let Some(reason) = self.wave.end.as_ref().and_then(|end| end.reason.as_deref()) { " " small { (shown(reason)) } }
+                    @if let Some(reason) = self.wave.end.as_ref().and_then(|end| end.reason.as_deref()) { " " small { (prose(reason)) } }
                     @for end in &self.wave.earlier { " " small { "earlier: " (in_words(end)) } }
                 }
                 td class="n" data-label="Hosts" { (number(self.wave.hosts)) }
