@@ -71,6 +71,8 @@ pub enum Format {
     Table,
     /// JSON, versioned (docs/report-schema.json)
     Json,
+    /// One HTML page, complete in itself
+    Html,
 }
 
 /// How to become root.

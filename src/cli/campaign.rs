@@ -98,6 +98,12 @@ fn write(campaign: &Campaign, arguments: &ReportArguments) -> Result<(), CliErro
     let file = arguments.output.output.as_deref();
     let to_terminal = file.is_none() && std::io::stdout().is_terminal();
     let text = match arguments.output.format {
+        Format::Html => {
+            return Err(CliError::input(
+                "a campaign is told as a table or as JSON",
+                "give `--format table` or `--format json`",
+            ));
+        }
         Format::Json => campaign_json(campaign),
         Format::Table => {
             let color = to_terminal && wants_color();

@@ -3,7 +3,7 @@
 use super::args::{ConnectArguments, Format};
 use super::error::CliError;
 use super::fleet::{Fleet, again};
-use super::output::{refuse_unwritable, width, write_result};
+use super::output::{refuse_page, refuse_unwritable, width, write_result};
 use super::run_log::entry;
 use super::signals::Watch;
 use crate::apply::{Access, Stop, become_option, unreached_option};
@@ -19,10 +19,11 @@ use std::io::IsTerminal;
 
 /// Runs `inventory list`.
 pub fn list(arguments: &ConnectArguments) -> Result<ExitCode, CliError> {
+    refuse_page(arguments.run.output.format)?;
     let fleet = Fleet::read(arguments)?;
     let names: Vec<String> = fleet.hosts.iter().map(|(host, _)| host.name.clone()).collect();
     let text = match arguments.run.output.format {
-        Format::Table => inventory::render_list(&fleet.inventory, &names),
+        Format::Table | Format::Html => inventory::render_list(&fleet.inventory, &names),
         Format::Json => {
             let value = inventory::list_json(&fleet.inventory, &names);
             format!("{}\n", serde_json::to_string_pretty(&value).unwrap_or_default())
@@ -43,6 +44,7 @@ struct Checked {
 
 /// Runs `inventory check`: connects to every host, asks who it is, and whether root can be had.
 pub fn check(arguments: &ConnectArguments) -> Result<ExitCode, CliError> {
+    refuse_page(arguments.run.output.format)?;
     refuse_unwritable(arguments.run.output.output.as_deref(), "-o")?;
     let fleet = Fleet::read(arguments)?;
     let access = fleet.access(arguments)?;
@@ -75,7 +77,7 @@ pub fn check(arguments: &ConnectArguments) -> Result<ExitCode, CliError> {
     let missing = answers.iter().filter(|answer| answer.is_none()).count();
     let checked: Vec<Checked> = answers.into_iter().flatten().collect();
     let text = match arguments.run.output.format {
-        Format::Table => {
+        Format::Table | Format::Html => {
             let options = &arguments.run.output;
             table(&checked, width(options.output.is_none() && std::io::stdout().is_terminal()))
         }

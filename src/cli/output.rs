@@ -4,7 +4,7 @@ use super::args::{Format, OutputArguments};
 use super::error::CliError;
 use crate::journal;
 use crate::model::output::shell_word;
-use crate::report::{Report, TableOptions, json, table};
+use crate::report::{HtmlOptions, Report, TableOptions, html, json, table};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,7 @@ fn write(report: &Report, run: Option<&str>, options: &OutputArguments) -> Resul
     let to_terminal = options.output.is_none() && std::io::stdout().is_terminal();
     let text = match options.format {
         Format::Json => json(report),
+        Format::Html => html(report, &HtmlOptions { run, clocks: None }),
         Format::Table => {
             let color = to_terminal && wants_color();
             let verbose = options.verbose > 0;
@@ -30,6 +31,14 @@ fn write(report: &Report, run: Option<&str>, options: &OutputArguments) -> Resul
         }
     };
     write_result(&text, options.output.as_deref())
+}
+
+/// Refuses `--format html` where there is no report of a run.
+pub fn refuse_page(format: Format) -> Result<(), CliError> {
+    match format {
+        Format::Html => Err(CliError::input("`html` is a report of a run; this is none", "give `table` or `json`")),
+        Format::Table | Format::Json => Ok(()),
+    }
 }
 
 /// How a command line names a run, where its id is not enough: its directory, as a word of a shell.

@@ -4,7 +4,7 @@ use super::args::{Format, MakePlanArguments, PlanArguments};
 use super::error::CliError;
 use super::fleet::Fleet;
 use super::identify::{Look, NOT_DONE, read_playbook};
-use super::output::{print_bytes, refuse_unwritable, width, write_report, write_result};
+use super::output::{print_bytes, refuse_page, refuse_unwritable, width, write_report, write_result};
 use super::run_log::operator;
 use super::scope;
 use crate::apply::{Access, SurveyOutcome};
@@ -40,7 +40,7 @@ pub fn run(arguments: &PlanArguments) -> Result<ExitCode, CliError> {
     }
     let digest = plan::write(&arguments.out, &made.plan, arguments.force)?;
     match output.format {
-        Format::Json => write_report(&made.report, output)?,
+        Format::Json | Format::Html => write_report(&made.report, output)?,
         Format::Table => write_result(&shown(&made.plan, &digest), output.output.as_deref())?,
     }
     tell!("plan written to {} (SHA-256 {digest})", arguments.out.display());
@@ -175,10 +175,11 @@ pub fn shown(plan: &Plan, digest: &str) -> String {
 
 /// Runs `plan show`.
 pub fn show(file: &Path, format: Format) -> Result<ExitCode, CliError> {
+    refuse_page(format)?;
     let (plan, bytes, digest) = plan::read(file)?;
     match format {
         Format::Json => print_bytes(&bytes)?,
-        Format::Table => print_bytes(shown(&plan, &digest).as_bytes())?,
+        Format::Table | Format::Html => print_bytes(shown(&plan, &digest).as_bytes())?,
     }
     Ok(ExitCode::Success)
 }

@@ -22,6 +22,7 @@ mod campaign;
 mod campaign_json;
 mod campaign_table;
 mod compare;
+mod html;
 mod json;
 pub(crate) mod layout;
 mod looks;
@@ -39,6 +40,7 @@ pub use campaign::{
 pub use campaign_json::campaign_json;
 pub use campaign_table::campaign_table;
 pub use compare::{Change, ChangeKind, CompareError, Comparison, FailOn, RunRef};
+pub use html::{Deadline, DirectiveClock, HtmlOptions, Met, html};
 pub use json::json;
 pub use scope::OF_FACTS;
 pub use table::{TableOptions, table};

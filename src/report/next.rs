@@ -74,6 +74,11 @@ pub(super) fn steps(report: &Report, run: &str) -> Vec<String> {
     named.into_iter().map(|(way, hosts)| format!("{}: {}", some_of(&hosts), advice(way))).collect()
 }
 
+/// What to do about one host of an apply; none: nothing.
+pub(super) fn advice(host: &HostReport, report: &Report, run: &str) -> Option<String> {
+    (report.verb == "apply").then(|| Way::of(host, report))?.map(|way| way.advice(run, report.resumable))
+}
+
 /// What a person can do about a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Way {

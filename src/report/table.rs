@@ -51,7 +51,7 @@ pub fn table(report: &Report, options: &TableOptions<'_>) -> String {
         out.wrapped("next", &next);
     }
     out.wrapped("", &summary(report));
-    out.wrapped("", &verdict(report));
+    out.wrapped("", &verdict(report).join(" "));
     if let Some(command) = next::resume_command(report, &called) {
         out.command("resume with: ", &command);
     }
@@ -218,7 +218,7 @@ fn summary(report: &Report) -> String {
 }
 
 /// The verdict in sentences.
-fn verdict(report: &Report) -> String {
+pub(super) fn verdict(report: &Report) -> Vec<String> {
     let count =
         |states: &[HostState]| -> usize { states.iter().filter_map(|state| report.summary.get(state)).sum() };
     let total = report.hosts.len();
@@ -228,7 +228,7 @@ fn verdict(report: &Report) -> String {
     let exempt = count(&[HostState::Exempt]);
     let open = total - found - reboot - good - exempt;
     if report.check.as_ref().is_some_and(super::JournalCheck::is_broken) {
-        return format!("{} Exit code {}.", table_check::NO_VERDICT, report.exit_code().code());
+        return vec![table_check::NO_VERDICT.to_owned(), format!("Exit code {}.", report.exit_code().code())];
     }
     let mut sentences = Vec::new();
     sentences.extend(how_it_ended(report));
@@ -267,7 +267,7 @@ fn verdict(report: &Report) -> String {
     if report.finished || report.stopped.is_some() {
         sentences.push(format!("Exit code {}.", report.exit_code().code()));
     }
-    sentences.join(" ")
+    sentences
 }
 
 /// What is to be said of the run as a whole, if it did not just end.

@@ -105,7 +105,7 @@ fn say_once(rows: &mut [Row<'_>]) {
 
 /// The command that would mend a host. Where the journal has none for a host that cannot be vouched
 /// for, the one that looks closer.
-fn remedy(host: &HostReport, run: &str) -> Option<String> {
+pub(super) fn remedy(host: &HostReport, run: &str) -> Option<String> {
     let closer = || {
         matches!(host.state, HostState::Unreachable | HostState::Unknown)
             .then(|| format!("uproot runs show {run} -v"))
@@ -270,7 +270,7 @@ fn draw_details(out: &mut Lines<'_>, row: &Row<'_>) {
 }
 
 /// What a reader must know of the host's lock; when verbose, also what went as it should.
-fn lock_notes(host: &HostReport, verbose: bool) -> Vec<String> {
+pub(super) fn lock_notes(host: &HostReport, verbose: bool) -> Vec<String> {
     let Some(lock) = &host.lock else { return Vec::new() };
     let mut notes = Vec::new();
     match &lock.from {
