@@ -567,6 +567,7 @@ fn records_cut_from_a_sealed_run_are_missed_and_of_an_unfinished_one_are_not() {
         let named = |defect: &&Defect| matches!(defect, Defect::Seal { problem, .. } if *problem == cut);
         assert!(audit.broken().any(|defect| named(&defect)), "{left} records: {:#?}", audit.defects);
         place.is_refused(&format!("{left} records are left"));
+        place.uproot(&["apply", "--resume", RUN]).code(3).says(&["it is not gone on with"]);
         // In the middle of a line as well.
         std::fs::write(&path, &whole[..at + 20]).unwrap();
         assert!(place.audit().is_broken(), "{left} records and 20 bytes");
