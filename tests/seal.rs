@@ -335,7 +335,7 @@ fn a_seal_is_what_ssh_keygen_verifies() {
     let audit = place.audit();
     assert!(!audit.is_broken(), "{:#?}", audit.defects);
     assert_eq!((audit.seals.len(), audit.seals[0].signers.len(), audit.sealed_by), (1, 2, 2));
-    let second = &audit.seals[0].signers[0];
+    let second = audit.seals[0].signers.iter().find(|signer| signer.file != "seal.sig").unwrap();
     assert!(place.keygen_accepts("bob", "uproot-seal", "seal", &second.file), "{second:?}");
     assert_eq!(std::fs::read_to_string(place.run().join("seal")).unwrap(), text);
 }
@@ -524,7 +524,8 @@ fn no_altered_byte_of_a_seal_the_plan_or_a_signature_passes() {
     for file in &files {
         let whole = std::fs::read(file).unwrap();
         let is_signature = file.extension().is_some_and(|end| end == "sig");
-        for at in 0..whole.len() {
+        // Of a signature not every byte: `signature::tests` does that.
+        for at in (0..whole.len()).step_by(if is_signature { 7 } else { 1 }) {
             let mut altered = whole.clone();
             altered[at] ^= 1 << (at % 7);
             std::fs::write(file, &altered).unwrap();
@@ -535,7 +536,7 @@ fn no_altered_byte_of_a_seal_the_plan_or_a_signature_passes() {
                     signature::SshSignature::parse(&whole).is_ok_and(|whole| whole == altered)
                 });
             assert_eq!(audit.is_broken(), !same, "{} byte {at}", file.display());
-            if at % 97 == 0 && !same {
+            if at % 49 == 0 && !same {
                 place.is_refused(&format!("{} byte {at}", file.display()));
             }
         }
@@ -566,6 +567,7 @@ fn records_cut_from_a_sealed_run_are_missed_and_of_an_unfinished_one_are_not() {
         let named = |defect: &&Defect| matches!(defect, Defect::Seal { problem, .. } if *problem == cut);
         assert!(audit.broken().any(|defect| named(&defect)), "{left} records: {:#?}", audit.defects);
         place.is_refused(&format!("{left} records are left"));
+        place.uproot(&["apply", "--resume", RUN]).code(3).says(&["it is not gone on with"]);
         // In the middle of a line as well.
         std::fs::write(&path, &whole[..at + 20]).unwrap();
         assert!(place.audit().is_broken(), "{left} records and 20 bytes");
@@ -628,7 +630,8 @@ fn a_broken_run_is_reported_up_to_the_break_where_that_is_asked_for() {
         place.uproot(verb).code(3).says(&["no report is made of it", "--even-if-broken"]);
         let said = place.uproot(&[verb, &["--even-if-broken"]].concat()).code(3);
         assert!(said.stdout.starts_with("BROKEN JOURNAL: "), "{said}");
-        assert!(!said.stdout.contains("resume with") && !said.stdout.contains("clean"), "{said}");
+        assert!(!said.stdout.contains("resume with") && !said.stdout.contains("web01  clean"), "{said}");
+        said.says(&["web01  interrupted"]);
     }
     std::fs::write(&path, text.replacen("run_started", "run_StartEd", 1)).unwrap();
     place
@@ -713,7 +716,7 @@ fn check_sh_finds_each_kind_of_alteration_even_where_the_sums_were_made_to_fit()
     place.uproot(&["journal", "export", RUN, "-o", "a.tar.zst"]).code(0);
     let good = unpack(&place, "a.tar.zst", "good");
     let blob = files_in(&good.join("output"))[0].strip_prefix(&good).unwrap().to_str().unwrap().to_owned();
-    let approval = files_in(&good).iter().find(|path| {
+    let approval = files_in(&good).into_iter().find(|path| {
         let name = path.file_name().unwrap().to_str().unwrap();
         name.starts_with("plan.json.") && name.ends_with(".sig")
     });

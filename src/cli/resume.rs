@@ -3,20 +3,25 @@
 use super::apply::{PLAN_FILE, REQUIRE_APPROVAL, Work, access_of, ask_before_local};
 use super::args::ApplyArguments;
 use super::error::CliError;
+use super::evidence::refusal;
 use super::output::refuse_unwritable;
 use super::run_log::{RunLog, operator, runs_dir};
 use crate::apply::{Past, steady_now};
-use crate::journal::{Run, Writer};
+use crate::journal::{self, Defect, Run, Writer};
 use crate::model::event::HostEntry;
 use crate::model::output::shell_word;
 use crate::model::{Event, ExitCode, Record};
 use crate::plan::{self, Plan};
+use jiff::Timestamp;
+use std::path::Path;
 
 /// Runs `apply --resume`.
 pub fn run(arguments: &ApplyArguments) -> Result<ExitCode, CliError> {
     let which = arguments.resume.as_deref().unwrap_or("last");
     refuse_unwritable(arguments.run.output.output.as_deref(), "-o")?;
-    let (journal, run) = Writer::open(&runs_dir(arguments.run.runs.as_deref()), which)?;
+    let runs = runs_dir(arguments.run.runs.as_deref());
+    refuse_unsealed(&runs, which)?;
+    let (journal, run) = Writer::open(&runs, which)?;
     let hosts = hosts_of(&run)?;
     let (plan, bytes) = plan_of(&run)?;
     check_approval(arguments, &run, &bytes)?;
@@ -38,6 +43,20 @@ pub fn run(arguments: &ApplyArguments) -> Result<ExitCode, CliError> {
     let past = past(&run, &resumed, &plan);
     let log = RunLog::resume(journal, &hosts, &past.ended, resumed, &arguments.run.output)?;
     work.go(log, Some(&past))
+}
+
+/// Refuses a run that is no longer what was sealed or approved: where records were cut off, steps that are done
+/// would be begun again. What else can be broken, the journal refuses when it is opened.
+fn refuse_unsealed(runs: &Path, which: &str) -> Result<(), CliError> {
+    let dir = journal::find(runs, which)?;
+    let audit = journal::audit(&dir, None, Timestamp::now())?;
+    let is_of_seal = |defect: &Defect| {
+        matches!(defect, Defect::Seal { .. } | Defect::Approval { .. } | Defect::ApprovalMissing { .. })
+    };
+    if audit.broken().any(is_of_seal) {
+        return Err(refusal(&dir, &audit, "it is not gone on with", ""));
+    }
+    Ok(())
 }
 
 /// What the journal says, with what is decided now.

@@ -59,7 +59,8 @@ impl Export<'_> {
             return Err(JournalError::ExportExists(self.file.to_owned()));
         }
         let (mut files, left_out) = self.files()?;
-        let sums: String = files.iter().map(|(name, file)| format!("{}  {name}\n", file.sum)).collect();
+        let summed = files.iter().filter(|(_, file)| !file.is_directory());
+        let sums: String = summed.map(|(name, file)| format!("{}  {name}\n", file.sum)).collect();
         files.insert(SUMS_FILE.to_owned(), Packed::text(sums));
         let directory = self.directory();
         let parent = self.file.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -83,7 +84,7 @@ impl Export<'_> {
             _ => failed(error.error),
         })?;
         File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
-        let files = files.values().filter(|file| !matches!(file.content, Content::Directory)).count();
+        let files = files.values().filter(|file| !file.is_directory()).count();
         Ok(Exported { files, directory, left_out })
     }
 
@@ -234,6 +235,10 @@ impl Packed {
         Self { content: Content::Directory, size: 0, sum: String::new() }
     }
 
+    fn is_directory(&self) -> bool {
+        matches!(self.content, Content::Directory)
+    }
+
     fn text(text: String) -> Self {
         Self::bytes(text.into_bytes())
     }
@@ -269,7 +274,7 @@ fn append<W: io::Write>(
 ) -> Result<()> {
     let failed = |error| JournalError::io("write", target)(error);
     let mut header = Header::new_ustar();
-    let is_directory = matches!(packed.content, Content::Directory);
+    let is_directory = packed.is_directory();
     header.set_entry_type(if is_directory { EntryType::Directory } else { EntryType::Regular });
     header.set_mode(if is_directory || name == CHECK_FILE { 0o700 } else { 0o600 });
     header.set_uid(0);

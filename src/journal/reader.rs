@@ -97,7 +97,7 @@ pub fn open_blob(dir: &Path, sha: &str) -> Result<Vec<u8>, JournalError> {
         return Err(JournalError::BadBlobName(sha.to_owned()));
     }
     let path = dir.join(OUTPUT_DIR).join(sha);
-    let bytes = std::fs::read(&path).map_err(JournalError::io("read", &path))?;
+    let bytes = read_regular(&path).map_err(JournalError::io("read", &path))?;
     let found = sha256_hex(&[&bytes]);
     if found == sha {
         Ok(bytes)
@@ -186,6 +186,15 @@ pub(super) fn scan_lines(
 fn may_be_torn(bytes: &[u8]) -> bool {
     let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<serde::de::IgnoredAny>();
     !matches!(values.next(), Some(Ok(_))) || values.byte_offset() == bytes.len()
+}
+
+/// All of a file. An unpacked export may hold anything: a pipe or a device would be waited for.
+pub(super) fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
+    if std::fs::metadata(path)?.is_file() {
+        std::fs::read(path)
+    } else {
+        Err(std::io::Error::other("it is not a file"))
+    }
 }
 
 pub(super) fn open(dir: &Path, path: &Path) -> Result<File, JournalError> {

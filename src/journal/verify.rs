@@ -3,7 +3,7 @@
 use super::chain::{is_sha256_hex, sha256_hex};
 use super::defect::Defect;
 use super::grammar::Grammar;
-use super::reader::{Scan, Scanned, scan_lines};
+use super::reader::{Scan, Scanned, read_regular, scan_lines};
 use super::{JournalError, OUTPUT_DIR, PLAN_FILE, audit};
 use crate::model::{Event, Record};
 use crate::plan::approval::decided;
@@ -130,7 +130,7 @@ fn check_blob(dir: &Path, sha: &str, line: usize, facts: bool) -> Option<Defect>
         return Some(Defect::BlobName { line, name: sha.to_owned() });
     }
     let sha = sha.to_owned();
-    let bytes = match std::fs::read(dir.join(OUTPUT_DIR).join(&sha)) {
+    let bytes = match read_regular(&dir.join(OUTPUT_DIR).join(&sha)) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Some(Defect::BlobMissing { sha, line });
@@ -150,10 +150,29 @@ fn check_blob(dir: &Path, sha: &str, line: usize, facts: bool) -> Option<Defect>
 /// The plan's bytes, or why they are not what the run was begun with.
 pub(super) fn read_plan(dir: &Path, expected: &str) -> Result<Vec<u8>, Defect> {
     let expected = expected.to_owned();
-    let bytes = std::fs::read(dir.join(PLAN_FILE)).map_err(|error| match error.kind() {
+    let bytes = read_regular(&dir.join(PLAN_FILE)).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Defect::PlanMissing { expected: expected.clone() },
         _ => Defect::PlanUnreadable { reason: error.to_string() },
     })?;
     let found = sha256_hex(&[&bytes]);
     if found == expected { Ok(bytes) } else { Err(Defect::PlanAltered { expected, found }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_in_place_of_a_file_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let sha = "ab".repeat(32);
+        std::fs::create_dir(dir.path().join(OUTPUT_DIR)).unwrap();
+        for path in [dir.path().join(OUTPUT_DIR).join(&sha), dir.path().join(PLAN_FILE)] {
+            assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+        }
+        let blob = check_blob(dir.path(), &sha, 1, false);
+        assert!(matches!(blob, Some(Defect::BlobUnreadable { .. })), "{blob:?}");
+        let plan = read_plan(dir.path(), &sha);
+        assert!(matches!(plan, Err(Defect::PlanUnreadable { .. })), "{plan:?}");
+    }
 }
