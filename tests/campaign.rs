@@ -325,3 +325,23 @@ fn directives_are_listed_and_shown() {
     assert!(shown.contains("3 business days after the first sighting"), "{shown}");
     place.refuses(&["directive", "show", "bod-17-01", "--time-zone", "Nowhere"], &["no time zone"]);
 }
+
+#[test]
+fn the_directives_of_the_guide_can_be_read() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/directives.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let blocks: Vec<&str> = page
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once("```")?.0))
+        .filter(|block| block.starts_with("directive: 1"))
+        .collect();
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        let directive = uproot::directive::parse("guide", block).unwrap_or_else(|wrong| panic!("{wrong}"));
+        assert!(directive.deadlines.len() >= 4);
+    }
+    for directive in uproot::directive::built_in_directives() {
+        assert!(page.contains(&format!("`{}`", directive.id)), "{} is not in the guide", directive.id);
+    }
+}

@@ -65,6 +65,18 @@ fn a_leap_day_is_a_day() {
 }
 
 #[test]
+fn of_very_many_occurrences_the_last_ones_are_kept() {
+    let text = "directive: 1\nid: own\nname: Own\nstart: 1990-01-01\ndeadlines:\n\
+                - {id: a, what: b, goal: plan, after: 1 day}\n- {id: r, what: b, goal: report, every: 1 day, from: a}\n";
+    let directive = parse("own.yml", text).unwrap();
+    let clock = Clock::new(&directive, None, None).unwrap();
+    let dues = clock.dues(directive.deadline("r").unwrap(), None, at("2026-01-01T12:00:00Z"));
+    assert_eq!(dues.len(), 399, "at most 400");
+    let last = dues.last().unwrap();
+    assert_eq!((last.day, last.number), (date(2026, 1, 1), Some(13_148)));
+}
+
+#[test]
 fn business_days_leave_out_weekends_and_holidays() {
     let directive = built_in("far-52-204-23").unwrap();
     let clock = Clock::new(&directive, None, None).unwrap();

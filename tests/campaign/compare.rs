@@ -266,3 +266,47 @@ fn verify_fails_only_on_what_is_new_where_that_is_asked() {
     place.refuses(&["verify", "--facts", "facts", "--fail-on", "new"], &["--against"]);
     place.refuses(&["verify", "--facts", "facts", "--against", "nothing"], &["nothing"]);
 }
+
+#[test]
+fn a_real_verify_of_this_machine_is_compared_and_its_journal_says_how_it_was_judged() {
+    let place = Place::new();
+    let mark = place.path("kesl-mark");
+    let playbook = format!(
+        "uproot: 1\nname: one\nproducts:\n  - id: kesl\n    name: Kaspersky kesl\n    vendor: AO Kaspersky Lab\n    platforms: [linux]\n    confirmed: false\n    detect: {{ path: \"{0}\" }}\n    report_only: a file of this test\n",
+        mark.display()
+    );
+    std::fs::write(place.path("one.yml"), playbook).unwrap();
+    let verify = |more: &[&str]| {
+        let mut arguments = vec!["verify", "-q", "--playbook", "one.yml"];
+        arguments.extend(more);
+        place.says(&arguments)
+    };
+    std::fs::write(&mark, "").unwrap();
+    assert_eq!(verify(&[]).1, 1);
+    let (table, code) = verify(&["--against", "last", "--fail-on", "new"]);
+    assert_eq!(code, 0, "{table}");
+    assert!(table.contains("still there, 1: kesl on"), "{table}");
+    let (journal, code) = place.says(&["journal", "verify", "last"]);
+    assert_eq!(code, 0, "{journal}");
+    let (shown, code) = place.says(&["report", "last"]);
+    assert_eq!(code, 0, "the report exits as the run did");
+    assert!(
+        one_line(&shown).contains("By `--fail-on new` only what is new or came back fails the run."),
+        "{shown}"
+    );
+    std::fs::remove_file(&mark).unwrap();
+    let (table, code) = verify(&["--against", "last"]);
+    assert_eq!(code, 0);
+    assert!(table.contains("gone, 1: kesl on"), "{table}");
+    std::fs::write(&mark, "").unwrap();
+    let ids: Vec<String> =
+        uproot::journal::list(&place.runs()).unwrap().into_iter().map(|run| run.id).collect();
+    let mut arguments = vec!["--fail-on", "came-back"];
+    arguments.extend(ids.iter().flat_map(|id| ["--against", id.as_str()]));
+    let (table, code) = verify(&arguments);
+    assert_eq!(code, 1, "{table}");
+    assert!(table.contains("came back: kesl (Kaspersky kesl) on"), "{table}");
+    let (table, code) = place.says(&["report", "--all"]);
+    assert_eq!(code, 1);
+    assert!(table.contains("campaign of 4 runs") && table.contains("a product came back"), "{table}");
+}
