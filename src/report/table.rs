@@ -3,7 +3,7 @@
 use super::layout::{width_of, wrap, wrap_command};
 use super::{HostReport, Report, WaveEnd, WaveReport, next, table_host};
 use crate::model::output::escape_line;
-use crate::model::{ExitCode, HostState};
+use crate::model::{ExemptionKind, ExitCode, Finding, HostState};
 
 /// How a table is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +131,9 @@ fn header(out: &mut Lines<'_>, report: &Report) {
     let at = report.started.strftime("%Y-%m-%d %H:%M:%S UTC");
     out.wrapped("", &format!("{} at {at}, {took}", report.verb));
     out.wrapped("", &format!("run {}", report.run));
+    for words in report.scope.words() {
+        out.wrapped("", &words);
+    }
     out.line("");
 }
 
@@ -228,6 +231,7 @@ fn verdict(report: &Report) -> String {
             hosts(total)
         ));
     }
+    sentences.extend(listed_apart(report));
     if open > 0 {
         sentences.push(format!("{open} of {} cannot be vouched for.", hosts(total)));
     }
@@ -235,6 +239,22 @@ fn verdict(report: &Report) -> String {
         sentences.push(format!("Exit code {}.", report.exit_code().code()));
     }
     sentences.join(" ")
+}
+
+/// How many findings do not count, or count again.
+fn listed_apart(report: &Report) -> Option<String> {
+    let kinds = [ExemptionKind::OutOfScope, ExemptionKind::Waived, ExemptionKind::WaiverExpired];
+    let findings = || report.hosts.iter().flat_map(|host| &host.findings);
+    let counted = kinds.into_iter().filter_map(|kind| {
+        let is_so = |finding: &&Finding| finding.exemption.as_ref().is_some_and(|e| e.kind == kind);
+        let count = findings().filter(is_so).count();
+        (count > 0).then(|| match kind {
+            ExemptionKind::WaiverExpired => format!("{count} with a waiver that is over"),
+            _ => format!("{count} {}", kind.word()),
+        })
+    });
+    let counted: Vec<String> = counted.collect();
+    (!counted.is_empty()).then(|| format!("Findings with a flag: {}.", counted.join(", ")))
 }
 
 /// What is to be said of the run as a whole, if it did not just end.
