@@ -62,7 +62,7 @@ fn what_is_waived_stays_and_the_rest_goes() {
     assert!(reason.starts_with("already as planned, nothing was run; waived until"), "{reason}");
     lab.uproot(&["journal", "verify", "last"]).expect_code(0);
     let table = lab.uproot(&["report", "last"]).expect_code(0);
-    assert!(table.stdout.contains("stays (waived until 2999-12-31)"), "{table}");
+    assert!(table.stdout.contains("stays (waived until"), "{table}");
 }
 
 #[test]
