@@ -14,6 +14,8 @@ mod gates;
 mod guide;
 #[path = "report/resumed.rs"]
 mod resumed;
+#[path = "report/scope.rs"]
+mod scope;
 #[path = "report/script.rs"]
 mod script;
 

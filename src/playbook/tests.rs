@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Platform, SecretSource};
+use crate::model::{Platform, ProductClass, SecretSource};
 use std::path::Path;
 use std::time::Duration;
 
@@ -53,6 +53,8 @@ fn every_key_reaches_the_model() {
     assert_eq!(path.as_str(), "/opt/vendor/agent", "the including file's variable wins");
     let reason = playbook.product("appliance").unwrap().report_only.as_deref();
     assert_eq!(reason, Some("the whole machine is the product; retire it instead"));
+    assert_eq!(playbook.product("appliance").unwrap().class, ProductClass::Embedded);
+    assert_eq!(suite.class, ProductClass::Product, "where nothing is said");
     let optional: Vec<(&str, bool)> =
         playbook.secrets.iter().map(|s| (s.name.as_str(), s.optional)).collect();
     assert_eq!(optional, [("password", true), ("token", false), ("ticket", false), ("answer", false)]);
@@ -223,6 +225,7 @@ fn the_digest_is_of_what_is_asked_and_done() {
         format!("{body}        when: {{ package: p }}\n"),
         format!("{body}    settle: 61s\n"),
         format!("{body}    opt_in: yes-please\n"),
+        format!("{body}    class: embedded\n"),
         format!("{body}policy: {{ reboot: if-needed }}\n"),
         format!("{body}policy: {{ require_protection: {{ service: mdatp }} }}\n"),
     ] {
@@ -339,7 +342,22 @@ fn explains_in_words() {
     assert!(
         appliance.contains("never removed: the whole machine is the product")
             && appliance.contains("Not confirmed")
+            && appliance.contains("  class: embedded\n")
     );
+    assert!(!text.contains("class"), "of a product of the vendor's own nothing is said");
+}
+
+#[test]
+fn the_classes_of_the_language_are_those_of_the_model() {
+    let words: Vec<&str> = ProductClass::ALL.iter().map(|class| class.word()).collect();
+    assert_eq!(super::keys::CLASSES, words);
+    for class in ProductClass::ALL {
+        let text = format!("    class: {}\n    detect: {{ package: p }}\n    report_only: x\n", class.word());
+        assert_eq!(product(&text).playbook.products[0].class, class);
+    }
+    let text = "uproot: 1\nproducts:\n  - { id: p, name: P, platforms: [linux], class: embeded, detect: { package: p } }\n";
+    let wrong = parse("a.yml", text, &NoIncludes).unwrap_err().render();
+    assert!(wrong.contains("a.yml:3:") && wrong.contains("did you mean `embedded`?"), "{wrong}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::layout::{width_of, wrap, wrap_command};
 use super::{FailOn, HostReport, Report, WaveEnd, WaveReport, next, table_check, table_compare, table_host};
 use crate::model::output::escape_line;
-use crate::model::{ExitCode, HostState};
+use crate::model::{ExemptionKind, ExitCode, Finding, HostState};
 
 /// How a table is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,6 +153,9 @@ fn header(out: &mut Lines<'_>, report: &Report) {
     let at = report.started.strftime("%Y-%m-%d %H:%M:%S UTC");
     out.wrapped("", &format!("{} at {at}, {took}", report.verb));
     out.wrapped("", &format!("run {}", report.run));
+    for words in report.scope.words() {
+        out.wrapped("", &words);
+    }
     table_check::draw_seals(out, report);
     out.line("");
 }
@@ -254,6 +257,7 @@ pub(super) fn verdict(report: &Report) -> Vec<String> {
             hosts(total)
         ));
     }
+    sentences.extend(listed_apart(report));
     if open > 0 {
         sentences.push(format!("{open} of {} cannot be vouched for.", hosts(total)));
     }
@@ -268,6 +272,22 @@ pub(super) fn verdict(report: &Report) -> Vec<String> {
         sentences.push(format!("Exit code {}.", report.exit_code().code()));
     }
     sentences
+}
+
+/// How many findings do not count, or count again.
+fn listed_apart(report: &Report) -> Option<String> {
+    let kinds = [ExemptionKind::OutOfScope, ExemptionKind::Waived, ExemptionKind::WaiverExpired];
+    let findings = || report.hosts.iter().flat_map(|host| &host.findings);
+    let counted = kinds.into_iter().filter_map(|kind| {
+        let is_so = |finding: &&Finding| finding.exemption.as_ref().is_some_and(|e| e.kind == kind);
+        let count = findings().filter(is_so).count();
+        (count > 0).then(|| match kind {
+            ExemptionKind::WaiverExpired => format!("{count} with a waiver that is over"),
+            _ => format!("{count} {}", kind.word()),
+        })
+    });
+    let counted: Vec<String> = counted.collect();
+    (!counted.is_empty()).then(|| format!("Findings with a flag: {}.", counted.join(", ")))
 }
 
 /// What is to be said of the run as a whole, if it did not just end.

@@ -5,7 +5,7 @@ use super::table::{Lines, TableOptions, hosts};
 use super::{HostReport, Report, StepReport};
 use crate::model::event::StepResult;
 use crate::model::output::escape_line;
-use crate::model::{Finding, HostState, ProductState};
+use crate::model::{Exemption, ExemptionKind, Finding, HostState, ProductState};
 use std::collections::BTreeMap;
 
 /// So many hosts of a state with nothing to say have a row each; more are folded into one line.
@@ -119,13 +119,15 @@ fn what(host: &HostReport, verbose: bool) -> Vec<String> {
         let before = host.found_before.as_deref().unwrap_or(&host.findings);
         let was_there =
             |finding: &&Finding| matches!(finding.result, ProductState::Present | ProductState::Residue);
-        return before.iter().filter(was_there).map(product).collect();
+        // What could not be told and does not count is listed too, wherever a host is not simply `removed`.
+        let is_listed = |finding: &&Finding| was_there(finding) || finding.is_exempt();
+        return before.iter().filter(is_listed).map(product).collect();
     }
     let (unknown, known): (Vec<&Finding>, Vec<&Finding>) = host
         .findings
         .iter()
         .filter(|finding| finding.result != ProductState::Absent)
-        .partition(|finding| finding.result == ProductState::Unknown);
+        .partition(|finding| finding.result == ProductState::Unknown && finding.exemption.is_none());
     let mut what: Vec<String> = known.into_iter().map(product).collect();
     if unknown.len() > FOLD_ABOVE && !verbose {
         what.push(format!("{} products (unknown)", unknown.len()));
@@ -138,11 +140,20 @@ fn what(host: &HostReport, verbose: bool) -> Vec<String> {
 fn product(finding: &Finding) -> String {
     let version = finding.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
     let result = match finding.result {
-        ProductState::Residue => " (residue)",
-        ProductState::Unknown => " (unknown)",
-        ProductState::Present | ProductState::Absent => "",
+        ProductState::Residue | ProductState::Unknown => Some(finding.result.word().to_owned()),
+        ProductState::Present | ProductState::Absent => None,
     };
-    escape_line(&format!("{}{version}{result}", finding.product))
+    let marks: Vec<String> = result.into_iter().chain(finding.exemption.as_ref().map(flag)).collect();
+    let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
+    escape_line(&format!("{}{version}{marks}", finding.product))
+}
+
+/// Why a product does not count, or counts again; the reason of the host names the ticket.
+fn flag(exemption: &Exemption) -> String {
+    match (exemption.kind, exemption.until) {
+        (ExemptionKind::Waived, Some(day)) => format!("{} until {day}", exemption.kind.word()),
+        (kind, _) => kind.word().to_owned(),
+    }
 }
 
 /// The widths of the columns host, state, what and why.
@@ -290,6 +301,9 @@ pub(super) fn lock_notes(host: &HostReport, verbose: bool) -> Vec<String> {
 fn draw_finding(out: &mut Lines<'_>, finding: &Finding) {
     let version = finding.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
     out.detail(2, &format!("{}{version} ({}): {}", finding.product, finding.name, finding.result.word()));
+    if let Some(exemption) = &finding.exemption {
+        out.detail(4, &exemption.words());
+    }
     for evidence in &finding.evidence {
         let because = evidence.facts.iter().chain(&evidence.reason).cloned().collect::<Vec<_>>().join("; ");
         let because = if because.is_empty() { because } else { format!(": {because}") };

@@ -150,31 +150,22 @@ fn exempt(findings: &[Finding]) -> String {
     flagged(findings, |exemption| exemption.kind.exempts())
 }
 
-/// The products with such exemptions, those of one exemption together: `waived until 2026-12-31 by CHG-1:
-/// kesl 12.1, klnagent (residue)`.
+/// The products with such exemptions, those of one flag together: `waived until 2026-12-31 by CHG-1: kesl
+/// 12.1, klnagent (residue)`. The reasons of profile and waivers stand with the findings.
 fn flagged(findings: &[Finding], wanted: impl Fn(&Exemption) -> bool) -> String {
-    let mut groups: Vec<(&Exemption, Vec<&Finding>)> = Vec::new();
+    let mut groups: Vec<(String, Vec<&Finding>)> = Vec::new();
     for finding in findings.iter().filter(|finding| finding.result != ProductState::Absent) {
         let Some(exemption) = finding.exemption.as_ref().filter(|exemption| wanted(exemption)) else {
             continue;
         };
-        match groups.iter_mut().find(|(known, _)| *known == exemption) {
+        let flag = exemption.flag();
+        match groups.iter_mut().find(|(known, _)| *known == flag) {
             Some((_, members)) => members.push(finding),
-            None => groups.push((exemption, vec![finding])),
+            None => groups.push((flag, vec![finding])),
         }
     }
-    let words: Vec<String> = groups
-        .iter()
-        .map(|(exemption, members)| {
-            // A waiver's ticket tells why; of a profile only its own words do.
-            let why = match exemption.kind {
-                ExemptionKind::OutOfScope => format!(" ({})", cut(&exemption.reason, 200)),
-                ExemptionKind::Waived | ExemptionKind::WaiverExpired => String::new(),
-            };
-            format!("{}: {}{why}", exemption.flag(), named(members, true))
-        })
-        .collect();
-    words.join("; ")
+    let words = groups.iter().map(|(flag, members)| format!("{flag}: {}", named(members, true)));
+    words.collect::<Vec<_>>().join("; ")
 }
 
 /// Products by id, with their version where it is known.

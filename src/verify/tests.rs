@@ -3,9 +3,9 @@
 use super::*;
 use crate::detect::testing::{clean_host, gap};
 use crate::model::event::StepResult;
-use crate::model::{Evidence, EvidenceRole, Platform, ProductClass, Truth};
+use crate::model::{Evidence, EvidenceRole, Exemption, ExemptionKind, Platform, ProductClass, Truth};
 use HostState::{
-    Blocked, Clean, Failed, Interrupted, Present, Removed, RemovedRebootPending, Residue, Unknown,
+    Blocked, Clean, Exempt, Failed, Interrupted, Present, Removed, RemovedRebootPending, Residue, Unknown,
 };
 
 fn found(product: &str, result: ProductState) -> Finding {
@@ -244,4 +244,79 @@ fn only_absent_is_gone() {
     for state in STATES {
         assert_eq!(product_is_gone(&found("kesl", state)), state == ProductState::Absent);
     }
+}
+
+fn exempted(finding: Finding, kind: ExemptionKind) -> Finding {
+    let waiver = kind != ExemptionKind::OutOfScope;
+    let exemption = Exemption {
+        kind,
+        reason: "because".into(),
+        ticket: waiver.then(|| "CHG-1".into()),
+        until: waiver.then(|| "2026-12-31".parse().unwrap()),
+    };
+    Finding { exemption: Some(exemption), ..finding }
+}
+
+#[test]
+fn what_does_not_count_makes_a_host_exempt_and_is_named() {
+    let facts = clean_host();
+    let told = |findings: &[Finding]| {
+        let verdict = observed(findings, &facts);
+        (verdict.state, verdict.reason)
+    };
+    let kesl = || found("kesl", ProductState::Present);
+    let engine = || exempted(found("oem-engine", ProductState::Unknown), ExemptionKind::OutOfScope);
+    let waived = || exempted(kesl(), ExemptionKind::Waived);
+    let gone = || found("ksc", ProductState::Absent);
+    assert_eq!(
+        told(&[waived(), engine(), gone()]),
+        (Exempt, "waived until 2026-12-31 by CHG-1: kesl 12.1; out of scope: oem-engine (unknown)".into())
+    );
+    assert_eq!(
+        told(&[waived(), found("ksc", ProductState::Residue)]),
+        (Residue, "left behind: ksc; waived until 2026-12-31 by CHG-1: kesl 12.1".into())
+    );
+    let (state, reason) = told(&[engine(), found("ksc", ProductState::Unknown)]);
+    assert_eq!(state, Unknown);
+    assert_eq!(reason, "not known: ksc: denied; out of scope: oem-engine (unknown)");
+    assert_eq!(
+        told(&[exempted(kesl(), ExemptionKind::WaiverExpired), gone()]),
+        (Present, "installed: kesl 12.1; waiver CHG-1 expired after 2026-12-31: kesl 12.1".into())
+    );
+    let nowhere = Facts { platform: None, ..facts.clone() };
+    assert_eq!(observed(&[waived()], &nowhere).state, Unknown);
+    assert_eq!(observed(&[], &facts).state, Unknown);
+}
+
+#[test]
+fn after_steps_what_does_not_count_leaves_no_host_removed() {
+    let facts = clean_host();
+    let waived = || exempted(found("ksc", ProductState::Present), ExemptionKind::Waived);
+    let before = [found("kesl", ProductState::Present), waived()];
+    let gone = ["kesl".to_owned()];
+    let after = [found("kesl", ProductState::Absent), waived()];
+    let told = |steps: &[StepSummary], after: &[Finding]| {
+        let verdict = after_apply(&before, steps, Some((after, &facts)), &gone);
+        (verdict.state, verdict.reason)
+    };
+    let flag = "waived until 2026-12-31 by CHG-1: ksc 12.1";
+    let done = || step("kesl", 1, StepResult::Done, false);
+    assert_eq!(told(&[done()], &after), (Exempt, format!("removed: kesl 12.1; {flag}")));
+    assert_eq!(told(&[], &after), (Exempt, flag.into()));
+    let reboot = step("kesl", 1, StepResult::Done, true);
+    let (state, reason) = told(&[reboot], &after);
+    assert_eq!(state, RemovedRebootPending, "the reboot that is to come goes first");
+    assert!(reason.ends_with(flag), "{reason}");
+    let failed = step("kesl", 1, StepResult::Failed, false);
+    assert_eq!(told(&[failed], &after), (Failed, format!("step kesl/1: failed; {flag}")));
+    // The waiver ran out in between: it was not in the plan, so it was not removed.
+    let over = exempted(found("ksc", ProductState::Present), ExemptionKind::WaiverExpired);
+    let (state, reason) = told(&[done()], &[found("kesl", ProductState::Absent), over]);
+    assert_eq!(state, Present);
+    assert!(
+        reason.contains("expired after 2026-12-31") && reason.contains("not in the plan: ksc"),
+        "{reason}"
+    );
+    assert_eq!(told(&[done()], &[waived()]).0, Unknown, "`kesl` was not looked for again");
+    assert_eq!(told(&[done()], &[found("kesl", ProductState::Present), waived()]).0, Present);
 }

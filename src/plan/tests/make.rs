@@ -1,4 +1,6 @@
 use super::*;
+use crate::model::scope::{Waiver, WaiverList};
+use crate::model::{ExemptionKind, Scope};
 use crate::playbook::RebootPolicy;
 
 fn host<'p>(plan: &'p Plan, name: &str) -> &'p PlannedHost {
@@ -419,4 +421,107 @@ fn whether_a_host_is_protected_now_stands_in_the_plan() {
             .protection
             .is_none()
     );
+}
+
+/// A scope whose waiver lets these products stay on every host.
+fn waiving(products: &str, until: &str) -> Scope {
+    let waiver = Waiver {
+        hosts: "all".into(),
+        product: products.into(),
+        reason: "the new agent comes in March".into(),
+        ticket: "CHG-7".into(),
+        until: until.parse().unwrap(),
+    };
+    let list = WaiverList { file: "waivers.yml".into(), digest: "d".into(), waivers: vec![waiver] };
+    Scope { profile: None, waivers: Some(list) }
+}
+
+fn plan_under(scope: Scope, facts: Facts) -> Plan {
+    let playbook = playbook();
+    let inventory = inventory(&[facts.host.as_str()]);
+    let mut input = host_read(&playbook, &inventory.hosts[0], &facts);
+    if let HostOutcome::Read { findings, .. } = &mut input.outcome {
+        let now = "2026-06-15T12:00:00Z".parse().unwrap();
+        crate::scope::Judge::new(&scope, now).judge(&facts.host, Some(&[]), findings);
+    }
+    make(&playbook, PlanSettings { scope, ..settings() }, &inventory, vec![input]).unwrap()
+}
+
+#[test]
+fn what_is_waived_is_not_planned_and_nothing_waits_for_it() {
+    let plan = plan_under(waiving("kesl", "2026-12-31"), kesl_facts("web01"));
+    let found = host(&plan, "web01");
+    assert_eq!(step_ids(found), ["klnagent/1"], "`klnagent` comes after `kesl`, which stays by choice");
+    assert_eq!(found.gone_after, ["klnagent"]);
+    assert_eq!(reason(found, "kesl"), "waived until 2026-12-31 by CHG-7: the new agent comes in March");
+    let shown = show(&plan, 100);
+    assert!(shown.contains("waivers: waivers.yml (1 waiver"), "{shown}");
+    let not_planned = shown.split("NOT planned:").nth(1).unwrap();
+    assert!(not_planned.contains("kesl: waived until 2026-12-31 by CHG-7"), "{shown}");
+    let bytes = to_bytes(&plan);
+    let read: Plan = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!((&read, super::super::validate::defects(&read)), (&plan, vec![]));
+    assert_eq!(read.scope, waiving("kesl", "2026-12-31"));
+    let other = plan_under(Scope::default(), kesl_facts("web01"));
+    assert!(diff(&other, &plan).contains("+ scope: waivers: waivers.yml"), "{}", diff(&other, &plan));
+}
+
+#[test]
+fn a_waiver_that_is_over_is_told_and_plans_as_if_it_were_not_there() {
+    let plan = plan_under(waiving("kesl", "2026-01-31"), kesl_facts("web01"));
+    assert_eq!(host(&plan, "web01").gone_after, ["kesl", "klnagent"]);
+    let shown = show(&plan, 100);
+    assert!(shown.contains("waiver CHG-7 expired after 2026-01-31"), "{shown}");
+}
+
+#[test]
+fn an_unknown_product_that_is_waived_holds_nothing_back() {
+    let mut facts = kesl_facts("web01");
+    facts.packages.gaps.push(Gap { reason: "rpm: cannot open Packages database".into(), remedy: None });
+    let plan = plan_under(waiving("ks*", "2026-12-31"), facts.clone());
+    assert!(reason(host(&plan, "web01"), "ksc").starts_with("waived until 2026-12-31 by CHG-7"));
+    assert!(reason(host(&plan, "web01"), "ksc").contains("cannot open Packages database"));
+    assert!(host(&plan, "web01").gone_after.contains(&"klnagent".to_owned()));
+    let plan = plan_under(waiving("nothing", "2026-12-31"), facts);
+    assert!(reason(host(&plan, "web01"), "klnagent").contains("`ksc` must go first"));
+}
+
+#[test]
+fn a_path_that_a_waived_product_uses_is_not_taken_from_it() {
+    let mut playbook = playbook();
+    playbook.products.retain(|product| product.id == "kesl" || product.id == "klnagent");
+    for product in &mut playbook.products {
+        product.remove = vec![step(remove_path("/var/opt/kaspersky"))];
+        product.after.clear();
+    }
+    let mut facts = kesl_facts("web01");
+    let paths = ["/var/opt/kaspersky", "/var/opt/kaspersky/kesl"];
+    for path in paths {
+        let found = entry(path, PathKind::Directory);
+        facts.paths.insert(path.to_owned(), complete(vec![found]));
+    }
+    let inventory = inventory(&["web01"]);
+    let mut input = host_read(&playbook, &inventory.hosts[0], &facts);
+    let scope = waiving("kesl", "2026-12-31");
+    if let HostOutcome::Read { findings, .. } = &mut input.outcome {
+        let now = "2026-06-15T12:00:00Z".parse().unwrap();
+        crate::scope::Judge::new(&scope, now).judge("web01", None, findings);
+    }
+    let plan = make(&playbook, settings(), &inventory, vec![input]).unwrap();
+    let found = host(&plan, "web01");
+    assert!(found.steps.is_empty());
+    assert!(reason(found, "klnagent").contains("`/var/opt/kaspersky/kesl` of product `kesl`, which stays"));
+}
+
+#[test]
+fn a_plan_that_removes_what_its_scope_leaves_out_contradicts_itself() {
+    let mut plan = plan_under(waiving("kesl", "2026-01-31"), kesl_facts("web01"));
+    for finding in &mut plan.hosts[0].findings {
+        finding.exemption.iter_mut().for_each(|exemption| exemption.kind = ExemptionKind::Waived);
+    }
+    let found = super::super::validate::defects(&plan).join("\n");
+    assert!(found.contains("`kesl` is to be gone, and its scope leaves it out"), "{found}");
+    plan.scope = waiving("k[", "2026-01-31");
+    let found = super::super::validate::defects(&plan).join("\n");
+    assert!(found.contains("`k[` in its scope"), "{found}");
 }
