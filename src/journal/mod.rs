@@ -37,7 +37,7 @@ pub use defect::Defect;
 pub use error::JournalError;
 pub use ledger::Ledger;
 pub use memory::MemorySink;
-pub use reader::{Run, open_blob, read, read_bytes};
+pub use reader::{Run, open_blob, read, read_bytes, read_each};
 pub use runs::{RunSummary, default_runs_dir, find, list, new_run_id};
 pub use storage::Disk;
 pub use verify::{verify, verify_bytes};

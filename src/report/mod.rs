@@ -26,6 +26,7 @@ mod next;
 mod table;
 mod table_host;
 
+pub use build::ReportBuilder;
 pub use compare::{Change, ChangeKind, Comparison, RunRef};
 pub use html::{Deadline, DirectiveClock, HtmlOptions, Met, html};
 pub use json::json;
@@ -312,7 +313,17 @@ impl Report {
     /// # Errors
     /// When there is none, or they are not those of one run.
     pub fn from_records(records: &[Record]) -> Result<Self, ReportError> {
-        build::build(records)
+        Self::from_owned_records(records.iter().cloned())
+    }
+
+    /// As [`Report::from_records`], of records that nobody else needs: nothing of them is copied.
+    ///
+    /// # Errors
+    /// As [`Report::from_records`].
+    pub fn from_owned_records(records: impl IntoIterator<Item = Record>) -> Result<Self, ReportError> {
+        let mut builder = ReportBuilder::default();
+        records.into_iter().try_for_each(|record| builder.take(record))?;
+        builder.finish()
     }
 
     /// What the process exited with, as the record of the end or of the stop says; of a run that has
