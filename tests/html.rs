@@ -19,6 +19,7 @@ mod page;
 mod script;
 
 use browser::{Browser, Page};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use uproot::model::{HostState, ProductState};
 use uproot::report::{HostReport, HtmlOptions, JournalCheck, Report, html};
@@ -46,6 +47,7 @@ fn pictures_of_three_widths_in_both_schemes_and_on_paper() {
     let mut browser = Browser::start();
     let mut page = browser.page();
     page.open(&file);
+    settle(&mut page);
     for width in [390, 1024, 1600] {
         for scheme in ["light", "dark"] {
             page.look(width, scheme, "screen");
@@ -67,6 +69,13 @@ fn pictures_of_three_widths_in_both_schemes_and_on_paper() {
 /// How many rows of hosts are seen.
 const ROWS: &str = "document.querySelectorAll('#rows > tr:not(.detail)').length";
 
+/// Waits until the rest of the rows is drawn.
+fn settle(page: &mut Page<'_>) {
+    page.ask(
+        "new Promise((done) => { const look = () => document.querySelector('[aria-busy]') ? setTimeout(look, 5) : done(); look(); })",
+    );
+}
+
 fn set(page: &mut Page<'_>, control: &str, value: &str) {
     let value = serde_json::to_string(value).unwrap();
     page.ask(&format!(
@@ -74,20 +83,32 @@ fn set(page: &mut Page<'_>, control: &str, value: &str) {
          if (control.value !== {value}) throw new Error('no such choice');
          control.dispatchEvent(new Event('input', {{ bubbles: true }})); }})()"
     ));
+    settle(page);
+}
+
+fn click(page: &mut Page<'_>, selector: &str) {
+    page.ask(&format!("document.querySelector('{selector}').click()"));
+    // The controls of a form have their first values only after the event.
+    page.ask("new Promise((done) => setTimeout(done))");
+    settle(page);
 }
 
 fn names(page: &mut Page<'_>) -> Vec<String> {
-    let names = page.ask("Array.from(document.querySelectorAll('#rows > tr:not(.detail) > th'), (cell) => cell.textContent)");
+    let names = page.ask(
+        "Array.from(document.querySelectorAll('#rows > tr:not(.detail) > th'), (cell) => cell.textContent)",
+    );
     names.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
 fn hosts_are_filtered_searched_and_sorted() {
     let (file, report) = (everything(), fleets::everything());
-    let of = |is_it: &dyn Fn(&HostReport) -> bool| report.hosts.iter().filter(|host| is_it(host)).count() as f64;
+    let of =
+        |is_it: &dyn Fn(&HostReport) -> bool| report.hosts.iter().filter(|host| is_it(host)).count() as f64;
     let mut browser = Browser::start();
     let mut page = browser.page();
     page.open(&file);
+    settle(&mut page);
     assert_eq!(page.number(ROWS), 64.0);
     assert_eq!(page.text("document.getElementById('count').textContent"), "64 hosts");
 
@@ -101,13 +122,18 @@ fn hosts_are_filtered_searched_and_sorted() {
     assert_eq!(page.number(ROWS), both);
     set(&mut page, "wave", "canary");
     let is_canary = |host: &HostReport| host.wave.as_deref() == Some("canary");
-    assert_eq!(page.number(ROWS), of(&|host| host.state == HostState::Removed && is_web(host) && is_canary(host)));
-    page.ask("document.querySelector('button[type=reset]').click()");
-    page.ask("new Promise((done) => setTimeout(done, 20))");
+    assert_eq!(
+        page.number(ROWS),
+        of(&|host| host.state == HostState::Removed && is_web(host) && is_canary(host))
+    );
+    click(&mut page, "button[type=reset]");
     assert_eq!(page.number(ROWS), 64.0);
 
     set(&mut page, "product", "klms");
-    assert_eq!(page.number(ROWS), of(&|host| host.findings.iter().any(|f| f.product == "klms" && f.result != ProductState::Absent)));
+    assert_eq!(
+        page.number(ROWS),
+        of(&|host| host.findings.iter().any(|f| f.product == "klms" && f.result != ProductState::Absent))
+    );
     set(&mut page, "product", "");
     set(&mut page, "search", "WEB dpkg/status");
     assert!(names(&mut page).iter().all(|name| name.starts_with("web")), "every word must be there");
@@ -117,17 +143,20 @@ fn hosts_are_filtered_searched_and_sorted() {
     assert_eq!(page.text("document.getElementById('count').textContent"), "0 of 64 hosts");
     set(&mut page, "search", "");
 
-    page.ask("document.querySelector('th[data-sort=host] button').click()");
+    click(&mut page, "th[data-sort=host] button");
     let mut sorted: Vec<String> = report.hosts.iter().map(|host| host.host.clone()).collect();
     sorted.sort();
     assert_eq!(names(&mut page), sorted);
-    page.ask("document.querySelector('th[data-sort=host] button').click()");
+    click(&mut page, "th[data-sort=host] button");
     sorted.reverse();
     assert_eq!(names(&mut page), sorted);
-    assert_eq!(page.text("document.querySelector('th[data-sort=host]').getAttribute('aria-sort')"), "descending");
-    page.ask("document.querySelector('th[data-sort=took] button').click()");
+    assert_eq!(
+        page.text("document.querySelector('th[data-sort=host]').getAttribute('aria-sort')"),
+        "descending"
+    );
+    click(&mut page, "th[data-sort=took] button");
     assert_eq!(page.number("document.querySelectorAll('[aria-sort]').length"), 1.0);
-    page.ask("document.querySelector('.legend a[data-state=failed]').click()");
+    click(&mut page, ".legend a[data-state=failed]");
     assert_eq!(page.number(ROWS), 3.0);
     assert_eq!(page.complaints(), [""; 0]);
 }
@@ -139,7 +168,7 @@ fn a_host_in_full_has_its_evidence_its_steps_and_what_they_printed() {
     let mut page = browser.page();
     page.open(&file);
     set(&mut page, "search", "web04");
-    page.ask("document.querySelector('.open').click()");
+    click(&mut page, ".open");
     page.ask("document.querySelectorAll('.panel details').forEach((details) => { details.open = true; })");
     let said = page.text("document.querySelector('.panel').innerText");
     for part in [
@@ -159,7 +188,7 @@ fn a_host_in_full_has_its_evidence_its_steps_and_what_they_printed() {
     }
     page.look(1024, "light", "screen");
     page.picture(&output_folder().join("host-1024-light.png"));
-    page.ask("document.querySelector('.open').click()");
+    click(&mut page, ".open");
     assert_eq!(page.number("document.querySelectorAll('.panel').length"), 0.0);
     assert_eq!(page.complaints(), [""; 0]);
 }
@@ -191,12 +220,16 @@ fn the_keyboard_alone_is_enough() {
     }
     assert!(seen.len() == 1, "the skip link leads to the search: {seen:?}");
     page.type_in("web04");
+    settle(&mut page);
     assert_eq!(page.number(ROWS), 1.0);
     for _ in 0..20 {
         page.press("Tab");
         if page.text(FOCUS).contains("|Host|") {
             page.press("Enter");
-            assert_eq!(page.text("document.querySelector('th[data-sort=host]').getAttribute('aria-sort')"), "ascending");
+            assert_eq!(
+                page.text("document.querySelector('th[data-sort=host]').getAttribute('aria-sort')"),
+                "ascending"
+            );
         }
         if page.text(FOCUS).contains("|web04.example.org|") {
             break;
@@ -221,7 +254,8 @@ fn a_screen_reader_finds_its_way() {
     for width in [1024, 390] {
         page.look(width, "light", "screen");
         page.open(&file);
-        page.ask("document.querySelector('.open').click()");
+        settle(&mut page);
+        click(&mut page, ".open");
         let tree = page.tree();
         let named = |role: &str| -> Vec<&str> {
             tree.iter().filter(|(found, _, _)| found == role).map(|(_, name, _)| name.as_str()).collect()
@@ -230,7 +264,9 @@ fn a_screen_reader_finds_its_way() {
             assert_eq!(named(landmark).len(), 1, "{landmark}");
         }
         assert_eq!(named("search"), ["Filter the hosts"]);
-        for region in ["What needs attention", "Hosts", "Products", "Waves", "Scope and waivers", "Record", "Deadlines"] {
+        for region in
+            ["What needs attention", "Hosts", "Products", "Waves", "Scope and waivers", "Record", "Deadlines"]
+        {
             assert!(named("region").contains(&region), "{region}: {:?}", named("region"));
         }
         let levels: Vec<u64> = tree
@@ -238,16 +274,23 @@ fn a_screen_reader_finds_its_way() {
             .filter(|(role, _, _)| role == "heading")
             .map(|(_, name, properties)| {
                 assert!(!name.is_empty());
-                let level = properties.as_array().unwrap().iter().find(|property| property["name"] == "level");
+                let level =
+                    properties.as_array().unwrap().iter().find(|property| property["name"] == "level");
                 level.unwrap()["value"]["value"].as_u64().unwrap()
             })
             .collect();
         assert_eq!(levels.iter().filter(|level| **level == 1).count(), 1);
         assert_eq!(levels[0], 1);
         assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "a level is skipped: {levels:?}");
-        assert!(named("table").contains(&"Every host of the run: its state, its products, and why it ended so"));
+        assert!(
+            named("table").contains(&"Every host of the run: its state, its products, and why it ended so")
+        );
         for heading in ["Host", "State", "Products", "Why", "Wave", "Took"] {
-            assert!(named("columnheader").contains(&heading), "{heading} at {width}: {:?}", named("columnheader"));
+            assert!(
+                named("columnheader").contains(&heading),
+                "{heading} at {width}: {:?}",
+                named("columnheader")
+            );
         }
         assert!(named("rowheader").contains(&"web04.example.org"), "{width}");
         for role in ["button", "textbox", "searchbox", "combobox", "link", "DisclosureTriangle"] {
@@ -267,14 +310,20 @@ const CONTRASTS: &str = include_str!("html/contrast.js");
 fn every_text_has_contrast_in_both_schemes() {
     let (file, broken) = (everything(), {
         let mut report = fleets::everything();
-        report.check = Some(JournalCheck { defects: vec!["line 7 was altered".into()], ..JournalCheck::default() });
+        report.check =
+            Some(JournalCheck { defects: vec!["line 7 was altered".into()], ..JournalCheck::default() });
         written("broken.html", &report, &HtmlOptions::default())
     });
     let mut browser = Browser::start();
     let mut page = browser.page();
-    for (file, width, scheme) in
-        [(&file, 1600, "light"), (&file, 1600, "dark"), (&file, 390, "light"), (&file, 390, "dark"), (&broken, 1024, "light"), (&broken, 1024, "dark")]
-    {
+    for (file, width, scheme) in [
+        (&file, 1600, "light"),
+        (&file, 1600, "dark"),
+        (&file, 390, "light"),
+        (&file, 390, "dark"),
+        (&broken, 1024, "light"),
+        (&broken, 1024, "dark"),
+    ] {
         page.look(width, scheme, "screen");
         page.open(file);
         page.ask("document.querySelectorAll('.open')[0].click()");
@@ -294,11 +343,13 @@ fn paper_has_every_host_and_no_controls() {
     let mut page = browser.page();
     page.look(800, "dark", "");
     page.open(&file);
+    settle(&mut page);
     assert_eq!(page.number(ROWS), 100.0);
     page.ask("window.printed = 0; addEventListener('beforeprint', () => { window.printed = document.querySelectorAll('#rows > tr').length; })");
     let pdf = output_folder().join("large.pdf");
     page.print(&pdf);
     assert_eq!(page.number("window.printed"), 450.0);
+    settle(&mut page);
     assert_eq!(page.number(ROWS), 100.0, "and the screen is as it was");
     page.look(800, "dark", "print");
     assert_eq!(page.text("getComputedStyle(document.getElementById('filter')).display"), "none");
@@ -316,10 +367,17 @@ fn without_javascript_everything_can_be_read() {
     page.look(1024, "light", "screen");
     page.open(&file);
     let tree = page.tree();
-    let has = |role: &str, part: &str| tree.iter().any(|(found, name, _)| found == role && name.contains(part));
+    let has =
+        |role: &str, part: &str| tree.iter().any(|(found, name, _)| found == role && name.contains(part));
     assert!(has("heading", "2 of 64 hosts have a product or its residue."));
-    assert_eq!(tree.iter().filter(|(role, name, _)| role == "rowheader" && name.ends_with(".example.org")).count(), 64 + 2);
-    assert!(!tree.iter().any(|(role, _, _)| role == "search" || role == "searchbox"), "no control that does nothing");
+    assert_eq!(
+        tree.iter().filter(|(role, name, _)| role == "rowheader" && name.ends_with(".example.org")).count(),
+        64 + 2
+    );
+    assert!(
+        !tree.iter().any(|(role, _, _)| role == "search" || role == "searchbox"),
+        "no control that does nothing"
+    );
     assert!(has("heading", "Each host in full"));
     page.picture(&output_folder().join("without-javascript-1024.png"));
     assert_eq!(page.complaints(), [""; 0]);
@@ -333,34 +391,37 @@ fn five_thousand_hosts_stay_smooth() {
     let mut page = browser.page();
     page.look(1600, "light", "screen");
     page.open(&file);
-    assert_eq!(page.text("document.getElementById('count').textContent"), "5,000 hosts, the first 100 are shown");
-    // From the key to the finished layout. Other work on the machine only ever makes that longer, so of
-    // each text the fastest of several tries counts.
-    let took = page.ask(
-        "(() => { const search = document.getElementById('search');
-         const once = (value) => {
-           const begin = performance.now();
-           search.value = value; search.dispatchEvent(new Event('input', { bubbles: true }));
-           document.body.offsetHeight;
-           return performance.now() - begin;
-         };
-         const best = new Map();
-         for (let round = 0; round < 8; round += 1)
-           for (const value of ['rack-1', 'host-04', 'kesl', 'dc3', '', 'pid 77', 'removed', 'zzz'])
-             best.set(value, Math.min(once(value), best.get(value) ?? Infinity));
-         once('');
-         return [...best.values()]; })()",
+    assert_eq!(
+        page.text("document.getElementById('count').textContent"),
+        "5,000 hosts, the first 100 are shown"
     );
-    let took: Vec<f64> = took.as_array().unwrap().iter().map(|time| time.as_f64().unwrap()).collect();
-    let most = took.iter().copied().fold(0.0, f64::max);
-    println!("5,000 hosts: {size} bytes; filter at most {most:.1} ms of {took:.1?}");
+    // From the key to the finished layout, in processor time of the page's thread: what else the machine does
+    // is not the page's fault. The clock on the wall is told besides.
+    page.call("Performance.enable", json!({"timeDomain": "threadTicks"}));
+    let mut took: Vec<(&str, f64, f64)> = Vec::new();
+    for value in ["rack-1", "host-04", "kesl", "dc3", "", "pid 77", "removed", "zzz", ""] {
+        let before = page.busy();
+        let wall = page.number(&format!(
+            "(() => {{ const begin = performance.now(); const search = document.getElementById('search');
+             search.value = '{value}'; search.dispatchEvent(new Event('input', {{ bubbles: true }}));
+             document.body.offsetHeight;
+             return performance.now() - begin; }})()"
+        ));
+        took.push((value, (page.busy() - before) * 1000.0, wall));
+        settle(&mut page);
+    }
+    let most = took.iter().map(|(_, busy, _)| *busy).fold(0.0, f64::max);
+    println!("5,000 hosts: {size} bytes; a filter takes at most {most:.0} ms (text, busy, wall): {took:.0?}");
     assert!(size < 10_000_000, "{size} bytes");
     assert!(most < 100.0, "{took:?}");
     set(&mut page, "state", "failed");
-    assert_eq!(page.text("document.getElementById('count').textContent"), "500 of 5,000 hosts, the first 100 are shown");
-    page.ask("document.getElementById('next').click()");
+    assert_eq!(
+        page.text("document.getElementById('count').textContent"),
+        "500 of 5,000 hosts, the first 100 are shown"
+    );
+    click(&mut page, "#next");
     assert_eq!(page.number(ROWS), 200.0);
-    page.ask("document.getElementById('all').click()");
+    click(&mut page, "#all");
     assert_eq!(page.number(ROWS), 500.0);
     let begin = page.number("(() => { const begin = performance.now(); document.querySelector('th[data-sort=host] button').click(); document.body.offsetHeight; return performance.now() - begin; })()");
     println!("5,000 hosts: sorted in {begin:.1} ms");
@@ -382,12 +443,16 @@ fn nothing_that_a_host_says_is_run() {
         page.open(&file);
         page.ask("document.querySelectorAll('.open').forEach((button) => button.click())");
         page.ask("document.querySelectorAll('details').forEach((details) => { details.open = true; })");
-        assert_eq!(page.number("document.querySelectorAll('.panel pre').length"), 2.0, "its outputs are shown");
+        assert_eq!(
+            page.number("document.querySelectorAll('.panel pre').length"),
+            2.0,
+            "its outputs are shown"
+        );
         page.ask("for (const option of document.getElementById('state').options) option.selected = true");
         let search = serde_json::to_string(text).unwrap();
         page.ask(&format!("(() => {{ const s = document.getElementById('search'); s.value = {search}; s.dispatchEvent(new Event('input', {{ bubbles: true }})); }})()"));
         page.ask("document.querySelectorAll('*').forEach((e) => { e.dispatchEvent(new MouseEvent('mouseover')); })");
-        assert_eq!(page.ask("window.ran"), serde_json::json!([]), "{text:?}");
+        assert_eq!(page.ask("window.ran"), json!([]), "{text:?}");
         assert_eq!(page.number("document.scripts.length"), 2.0, "{text:?}");
         let foreign = page.number("document.querySelectorAll('iframe, img, object, embed, base, link, form[action], body style, body meta').length");
         assert_eq!(foreign, 0.0, "{text:?}");
@@ -398,16 +463,21 @@ fn nothing_that_a_host_says_is_run() {
 #[test]
 fn the_canary_would_have_been_noticed() {
     let file = output_folder().join("open-door.html");
-    std::fs::write(&file, "<!DOCTYPE html><title>x</title><body><script>canary('here')</script><img src=x>").unwrap();
+    std::fs::write(&file, "<!DOCTYPE html><title>x</title><body><script>canary('here')</script><img src=x>")
+        .unwrap();
     let mut browser = Browser::start();
     let mut page = browser.page();
     page.before_all("window.ran = []; window.canary = (what) => window.ran.push(what);");
     page.open(&file);
-    assert_eq!(page.ask("window.ran"), serde_json::json!(["here"]));
+    assert_eq!(page.ask("window.ran"), json!(["here"]));
     assert!(!page.complaints().is_empty(), "a file that is not there is complained of");
-    let guarded = html(&fleets::large(2), &HtmlOptions::default()).replace("</main>", "<script>canary('in')</script></main>");
+    let guarded = html(&fleets::large(2), &HtmlOptions::default())
+        .replace("</main>", "<script>canary('in')</script></main>");
     std::fs::write(&file, guarded).unwrap();
     page.open(&file);
-    assert_eq!(page.ask("window.ran"), serde_json::json!([]), "the policy stops what escaping would have missed");
-    assert!(page.complaints().iter().any(|complaint| complaint.contains("Content Security Policy")), "and says so");
+    assert_eq!(page.ask("window.ran"), json!([]), "the policy stops what escaping would have missed");
+    assert!(
+        page.complaints().iter().any(|complaint| complaint.contains("Content Security Policy")),
+        "and says so"
+    );
 }

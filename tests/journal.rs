@@ -193,6 +193,37 @@ fn a_journal_cut_at_any_byte_reads_as_a_prefix() {
 }
 
 #[test]
+fn records_are_handed_over_one_by_one_as_they_are_read_together() {
+    let runs = tempfile::tempdir().unwrap();
+    let dir = whole_run(runs.path(), "r1");
+    let each = || {
+        let mut records = Vec::new();
+        let read = journal::read_each::<JournalError>(&dir, &mut |record| {
+            records.push(record);
+            Ok(())
+        });
+        (records, read)
+    };
+    let whole = journal::read(&dir).unwrap().records;
+    let (records, read) = each();
+    read.unwrap();
+    assert_eq!(records, whole);
+    let mut taken = 0;
+    let full = journal::read_each::<JournalError>(&dir, &mut |_| {
+        taken += 1;
+        Err(JournalError::BadBlobName("enough".into()))
+    });
+    assert!(matches!(full, Err(JournalError::BadBlobName(_))));
+    assert_eq!(taken, 1, "nothing is handed to whom refused");
+    let path = dir.join("journal.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("stop service", "stop Service", 1)).unwrap();
+    let (records, read) = each();
+    assert!(matches!(read, Err(JournalError::Broken { .. })));
+    assert!(!records.is_empty() && whole.starts_with(&records) && records.len() < whole.len());
+}
+
+#[test]
 fn records_that_were_removed_added_or_swapped_are_found() {
     let runs = tempfile::tempdir().unwrap();
     let dir = whole_run(runs.path(), "r1");

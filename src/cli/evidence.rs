@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::run_log::runs_dir;
 use crate::journal::{self, Audit, Defect, Seal};
 use crate::model::output::{escape_line, shell_word};
-use crate::report::{JournalCheck, Report};
+use crate::report::{JournalCheck, Report, ReportBuilder};
 use crate::signature::AllowedSigners;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub fn read_report(
 ) -> Result<(PathBuf, Report), CliError> {
     let dir = journal::find(&runs_dir(runs), which)?;
     let signers = read_signers(reading.allowed_signers.as_deref())?;
-    let audit = journal::audit(&dir, signers.as_ref(), Timestamp::now())?;
+    let mut audit = journal::audit(&dir, signers.as_ref(), Timestamp::now())?;
     if audit.is_broken() && !reading.even_if_broken {
         let more = "`--even-if-broken` reports the records before the first break";
         return Err(refusal(&dir, &audit, "no report is made of it", more));
@@ -31,7 +31,11 @@ pub fn read_report(
     if audit.is_broken() && audit.run.records.is_empty() {
         return Err(refusal(&dir, &audit, "not one record before the first break is whole", ""));
     }
-    let mut report = Report::from_records(&audit.run.records)?;
+    let mut builder = ReportBuilder::default();
+    for record in std::mem::take(&mut audit.run.records) {
+        builder.take(record)?;
+    }
+    let mut report = builder.finish()?;
     // Nothing goes on with records that were altered.
     report.resumable &= !audit.is_broken();
     report.check = Some(check_of(&audit));

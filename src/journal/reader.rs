@@ -55,6 +55,33 @@ pub fn read(dir: &Path) -> Result<Run, JournalError> {
     Ok(run_from(dir, records))
 }
 
+/// Hands every record of a run to `take`, in order, so that a long run need not be held whole. Accepts what
+/// [`read`] accepts. Records before a defect have been handed over when the error comes.
+///
+/// # Errors
+/// As [`read`], and what `take` says.
+pub fn read_each<E: From<JournalError>>(
+    dir: &Path,
+    take: &mut dyn FnMut(Record) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut refused = None;
+    let scanned = scan(dir, &mut |scanned| {
+        let mut records = Vec::new();
+        collect(dir, scanned, &mut records)?;
+        for record in records {
+            if refused.is_none() {
+                refused = take(record).err();
+            }
+        }
+        Ok(())
+    });
+    match (scanned, refused) {
+        (Err(error), _) => Err(error.into()),
+        (Ok(_), Some(error)) => Err(error),
+        (Ok(_), None) => Ok(()),
+    }
+}
+
 /// As [`read`], from the bytes of a journal. `name` is what errors call its directory.
 ///
 /// # Errors

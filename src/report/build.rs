@@ -5,14 +5,32 @@ use super::{Report, ReportError, Resumption, WaveEnd, WaveReport};
 use crate::model::{Event, ExitCode, HostState, Record};
 use std::collections::BTreeMap;
 
-/// See [`Report::from_records`].
-pub(super) fn build(records: &[Record]) -> Result<Report, ReportError> {
-    let (first, rest) = records.split_first().ok_or(ReportError::Empty)?;
-    let mut builder = Builder::start(first)?;
-    for record in rest {
-        builder.take(record)?;
+/// A report that is made record by record, so that a long run is never held twice: what of a record goes
+/// into the report is moved there.
+#[derive(Default)]
+pub struct ReportBuilder {
+    begun: Option<Builder>,
+}
+
+impl ReportBuilder {
+    /// Takes the run's next record in.
+    ///
+    /// # Errors
+    /// When it does not go on with the run of the records before it.
+    pub fn take(&mut self, record: Record) -> Result<(), ReportError> {
+        match &mut self.begun {
+            Some(builder) => builder.take(record),
+            None => Builder::start(record).map(|builder| self.begun = Some(builder)),
+        }
     }
-    Ok(builder.finish())
+
+    /// The report of the records that were taken.
+    ///
+    /// # Errors
+    /// When there was none.
+    pub fn finish(self) -> Result<Report, ReportError> {
+        self.begun.map(Builder::finish).ok_or(ReportError::Empty)
+    }
 }
 
 struct Builder {
@@ -25,27 +43,27 @@ struct Builder {
 }
 
 impl Builder {
-    fn start(record: &Record) -> Result<Self, ReportError> {
+    fn start(record: Record) -> Result<Self, ReportError> {
         let Event::RunStarted { run, verb, version, operator, playbook, plan, options, scope, hosts } =
-            &record.event
+            record.event
         else {
             return Err(ReportError::Start { seq: record.seq });
         };
         let report = Report {
-            run: run.clone(),
-            verb: verb.clone(),
-            version: version.clone(),
-            operator: operator.clone(),
+            resumable: verb == "apply",
+            run,
+            verb,
+            version,
+            operator,
             started: record.at,
             ended: record.at,
             finished: false,
             stopped: None,
-            resumable: verb == "apply",
             resumptions: Vec::new(),
-            playbook: playbook.clone(),
-            plan: plan.clone(),
-            options: options.clone(),
-            scope: scope.clone(),
+            playbook,
+            plan,
+            options,
+            scope,
             hosts: Vec::new(),
             waves: Vec::new(),
             summary: BTreeMap::new(),
@@ -55,15 +73,15 @@ impl Builder {
             check: None,
             comparison: None,
         };
-        let hosts = hosts.iter().map(|entry| (entry.name.clone(), Building::new(entry))).collect();
+        let hosts = hosts.into_iter().map(|entry| (entry.name.clone(), Building::new(entry))).collect();
         Ok(Self { report, hosts, approvals: Vec::new(), stated: None })
     }
 
-    fn take(&mut self, record: &Record) -> Result<(), ReportError> {
+    fn take(&mut self, mut record: Record) -> Result<(), ReportError> {
         self.report.ended = record.at;
-        match &record.host {
-            Some(name) => self.take_host_event(name, record),
-            None => self.take_run_event(record),
+        match record.host.take() {
+            Some(name) => self.take_host_event(&name, record),
+            None => self.take_run_event(&record),
         }
     }
 
@@ -189,14 +207,14 @@ impl Builder {
         self.stated = Some(summary.clone());
     }
 
-    fn take_host_event(&mut self, name: &str, record: &Record) -> Result<(), ReportError> {
+    fn take_host_event(&mut self, name: &str, record: Record) -> Result<(), ReportError> {
         let (seq, owned) = (record.seq, || name.to_owned());
         let building =
             self.hosts.get_mut(name).ok_or_else(|| ReportError::UnknownHost { seq, host: owned() })?;
         if let Event::Decision { operator, what } = &record.event {
             self.report.notes.push(format!("host {name}: {operator} decided: {what}"));
         }
-        building.take(record.at, &record.event).map_err(|_| ReportError::EndedTwice { seq, host: owned() })
+        building.take(record.at, record.event).map_err(|_| ReportError::EndedTwice { seq, host: owned() })
     }
 
     fn finish(mut self) -> Report {

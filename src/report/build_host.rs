@@ -10,20 +10,18 @@ pub(super) struct Building {
     host: HostReport,
     /// Whether it has an end, and was not started again after it.
     ended: bool,
-    /// What the last look before the first step found.
-    before_steps: Option<(Option<Timestamp>, Vec<Finding>)>,
 }
 
 /// A host ended a second time without having been started again.
 pub(super) struct EndedTwice;
 
 impl Building {
-    pub(super) fn new(entry: &HostEntry) -> Self {
+    pub(super) fn new(entry: HostEntry) -> Self {
         let host = HostReport {
-            host: entry.name.clone(),
-            address: entry.address.clone(),
-            user: entry.user.clone(),
-            groups: entry.groups.clone(),
+            host: entry.name,
+            address: entry.address,
+            user: entry.user,
+            groups: entry.groups,
             state: HostState::Skipped,
             reason: String::new(),
             remedy: None,
@@ -43,28 +41,28 @@ impl Building {
             looked_before: None,
             steps: Vec::new(),
         };
-        Self { host, ended: false, before_steps: None }
+        Self { host, ended: false }
     }
 
     /// Takes an event of the host in.
-    pub(super) fn take(&mut self, at: Timestamp, event: &Event) -> Result<(), EndedTwice> {
+    pub(super) fn take(&mut self, at: Timestamp, event: Event) -> Result<(), EndedTwice> {
         match event {
-            Event::HostStarted { wave } => self.start(at, wave.as_deref()),
+            Event::HostStarted { wave } => self.start(at, wave),
             Event::Facts { platform, identity, boot, .. } => {
-                self.host.platform = *platform;
-                self.host.identity = Some(identity.clone());
-                self.host.boot = Some(boot.clone());
+                self.host.platform = platform;
+                self.host.identity = Some(identity);
+                self.host.boot = Some(boot);
             }
-            Event::Findings { phase, findings } => self.found(at, *phase, findings),
-            Event::LockTaken { from, broken, .. } => self.lock_taken(from.as_ref(), *broken),
+            Event::Findings { phase, findings } => self.found(at, phase, findings),
+            Event::LockTaken { from, broken, .. } => self.lock_taken(from, broken),
             Event::LockReleased { left } => {
                 let lock = self.host.lock.get_or_insert_default();
                 lock.held = false;
-                lock.left.clone_from(left);
+                lock.left = left;
             }
             Event::StepIntent { step, product, summary, attempt, .. } => {
                 self.host.touched = true;
-                let begun = begun(step, product, summary, (*attempt, at));
+                let begun = begun(step, product, summary, (attempt, at));
                 put(&mut self.host.steps, begun, replaced_by_intent);
             }
             Event::StepOutcome { .. } => self.outcome(event),
@@ -72,10 +70,10 @@ impl Building {
                 if std::mem::replace(&mut self.ended, true) {
                     return Err(EndedTwice);
                 }
-                self.host.state = *state;
-                self.host.reason.clone_from(reason);
-                self.host.remedy.clone_from(remedy);
-                self.host.unfinished = *unfinished;
+                self.host.state = state;
+                self.host.reason = reason;
+                self.host.remedy = remedy;
+                self.host.unfinished = unfinished;
                 self.host.ended = Some(at);
             }
             _ => {}
@@ -83,7 +81,7 @@ impl Building {
         Ok(())
     }
 
-    fn start(&mut self, at: Timestamp, wave: Option<&str>) {
+    fn start(&mut self, at: Timestamp, wave: Option<String>) {
         if std::mem::take(&mut self.ended)
             && let Some(at) = self.host.ended.take()
         {
@@ -92,34 +90,32 @@ impl Building {
         }
         self.host.remedy = None;
         self.host.started.get_or_insert(at);
-        self.host.wave = wave.map(str::to_owned);
+        self.host.wave = wave;
     }
 
     /// What a later look finds after steps was found after them, also where a resumption calls it the
     /// look before its own.
-    fn found(&mut self, at: Timestamp, phase: Phase, findings: &[Finding]) {
-        let earlier = std::mem::replace(&mut self.host.findings, findings.to_vec());
-        let earlier = (self.host.looked.replace(at), earlier);
-        if phase == Phase::Before && !self.host.steps.iter().any(|step| step.attempts > 0) {
-            self.before_steps = Some((Some(at), findings.to_vec()));
-        } else if self.host.found_before.is_none() {
-            let (at, before) = self.before_steps.take().unwrap_or(earlier);
-            self.host.looked_before = at;
-            self.host.found_before = Some(before);
+    fn found(&mut self, at: Timestamp, phase: Phase, findings: Vec<Finding>) {
+        let earlier = std::mem::replace(&mut self.host.findings, findings);
+        let looked = self.host.looked.replace(at);
+        let is_before = phase == Phase::Before && !self.host.steps.iter().any(|step| step.attempts > 0);
+        if !is_before && self.host.found_before.is_none() {
+            self.host.looked_before = looked;
+            self.host.found_before = Some(earlier);
         }
     }
 
-    fn lock_taken(&mut self, from: Option<&String>, broken: bool) {
+    fn lock_taken(&mut self, from: Option<String>, broken: bool) {
         self.host.touched = true;
         let lock = self.host.lock.get_or_insert_default();
         lock.held = true;
         lock.broken |= broken;
-        if let Some(from) = from {
-            lock.from = Some(from.clone());
+        if from.is_some() {
+            lock.from = from;
         }
     }
 
-    fn outcome(&mut self, event: &Event) {
+    fn outcome(&mut self, event: Event) {
         let Some(outcome) = ended(event) else { return };
         let ran = !matches!(outcome.result, StepResult::NotRun | StepResult::AlreadySo);
         self.host.touched |= ran && outcome.status.is_some();
@@ -155,11 +151,11 @@ impl Building {
 }
 
 /// A step of which only the intent is known so far.
-fn begun(step: &str, product: &str, summary: &str, (attempt, at): (u32, Timestamp)) -> StepReport {
+fn begun(step: String, product: String, summary: String, (attempt, at): (u32, Timestamp)) -> StepReport {
     StepReport {
-        step: step.to_owned(),
-        product: product.to_owned(),
-        summary: summary.to_owned(),
+        step,
+        product,
+        summary,
         begun: Some(at),
         result: StepResult::Interrupted,
         status: None,
@@ -175,7 +171,7 @@ fn begun(step: &str, product: &str, summary: &str, (attempt, at): (u32, Timestam
 }
 
 /// A step as its outcome tells it.
-fn ended(event: &Event) -> Option<StepReport> {
+fn ended(event: Event) -> Option<StepReport> {
     let Event::StepOutcome {
         step,
         product,
@@ -193,18 +189,18 @@ fn ended(event: &Event) -> Option<StepReport> {
         return None;
     };
     Some(StepReport {
-        step: step.clone(),
-        product: product.clone(),
-        summary: summary.clone(),
+        step,
+        product,
+        summary,
         begun: None,
-        result: *result,
-        status: *status,
-        effect: *effect,
-        reason: reason.clone(),
-        millis: Some(*millis),
-        stdout: stdout.clone(),
-        stderr: stderr.clone(),
-        reboot_needed: *reboot_needed,
+        result,
+        status,
+        effect,
+        reason,
+        millis: Some(millis),
+        stdout,
+        stderr,
+        reboot_needed,
         attempts: 0,
         earlier: Vec::new(),
     })

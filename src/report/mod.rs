@@ -33,6 +33,7 @@ mod table_check;
 mod table_compare;
 mod table_host;
 
+pub use build::ReportBuilder;
 pub use campaign::{
     Campaign, CampaignDirective, CampaignHost, CampaignProduct, CampaignRun, DeadlineReport, DeadlineState,
     HostCounts, HostProduct, HostStatus, Moment, ProgressPoint,
@@ -332,7 +333,17 @@ impl Report {
     /// # Errors
     /// When there is none, or they are not those of one run.
     pub fn from_records(records: &[Record]) -> Result<Self, ReportError> {
-        build::build(records)
+        Self::from_owned_records(records.iter().cloned())
+    }
+
+    /// As [`Report::from_records`], of records that nobody else needs: nothing of them is copied.
+    ///
+    /// # Errors
+    /// As [`Report::from_records`].
+    pub fn from_owned_records(records: impl IntoIterator<Item = Record>) -> Result<Self, ReportError> {
+        let mut builder = ReportBuilder::default();
+        records.into_iter().try_for_each(|record| builder.take(record))?;
+        builder.finish()
     }
 
     /// What the process exited with, as the record of the end or of the stop says; of a run that has

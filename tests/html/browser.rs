@@ -82,7 +82,8 @@ impl Browser {
 
     /// A new tab.
     pub(crate) fn page(&mut self) -> Page<'_> {
-        let target = self.call(None, "Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
+        let target =
+            self.call(None, "Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
         let attached = self.call(None, "Target.attachToTarget", json!({"targetId": target, "flatten": true}));
         let session = attached["sessionId"].as_str().unwrap().to_owned();
         self.events.clear();
@@ -174,6 +175,13 @@ impl Page<'_> {
         self.call("Input.insertText", json!({"text": text}));
     }
 
+    /// How long the page's thread has been busy so far, in seconds; `Performance` must be enabled.
+    pub(crate) fn busy(&mut self) -> f64 {
+        let metrics = self.call("Performance.getMetrics", json!({}));
+        let is_it = |metric: &&Value| metric["name"] == "TaskDuration";
+        metrics["metrics"].as_array().unwrap().iter().find(is_it).unwrap()["value"].as_f64().unwrap()
+    }
+
     /// Writes a picture of the whole page, at most 6,000 pixels of it.
     pub(crate) fn picture(&mut self, file: &Path) {
         let size = self.call("Page.getLayoutMetrics", json!({}))["cssContentSize"].clone();
@@ -185,7 +193,10 @@ impl Page<'_> {
 
     /// Prints the page.
     pub(crate) fn print(&mut self, file: &Path) {
-        let pdf = self.call("Page.printToPDF", json!({"paperWidth": 8.27, "paperHeight": 11.69, "printBackground": false}));
+        let pdf = self.call(
+            "Page.printToPDF",
+            json!({"paperWidth": 8.27, "paperHeight": 11.69, "printBackground": false}),
+        );
         write_base64(file, &pdf["data"]);
     }
 

@@ -66,7 +66,10 @@ fn start(script: &mut Script, hosts: &[(String, Vec<String>)], scope: Scope) {
         operator: "m.okafor@jump01".into(),
         playbook: "ab".repeat(32),
         plan: Some("cd".repeat(32)),
-        options: BTreeMap::from([("parallel".to_owned(), "64".to_owned()), ("limit".to_owned(), "all".to_owned())]),
+        options: BTreeMap::from([
+            ("parallel".to_owned(), "64".to_owned()),
+            ("limit".to_owned(), "all".to_owned()),
+        ]),
         scope,
         hosts: hosts.iter().enumerate().map(entry).collect(),
     };
@@ -74,7 +77,8 @@ fn start(script: &mut Script, hosts: &[(String, Vec<String>)], scope: Scope) {
 }
 
 fn step(script: &mut Script, host: &str, number: usize, result: StepResult, stderr: &str) {
-    let words = ["stop service kesl", "remove packages kesl-gui, kesl", "remove path /var/opt/kaspersky/kesl"];
+    let words =
+        ["stop service kesl", "remove packages kesl-gui, kesl", "remove path /var/opt/kaspersky/kesl"];
     let (name, summary) = (format!("kesl/{}", number + 1), words[number % 3].to_owned());
     if result != StepResult::NotRun {
         let boot = BootIdentity::default();
@@ -114,7 +118,10 @@ fn facts(script: &mut Script, host: &str, index: usize) {
             host_key: Some(format!("SHA256:{:043x}", index as u128 * 0x1_0000_01b3_cbf2_9ce4_8422)),
             dmi_uuid: Some(format!("4c4c4544-0042-{:04x}-8051-b3c04f{:06x}", index % 65_536, index)),
         },
-        boot: BootIdentity { boot_id: Some(format!("{index:08x}-21f3-4c1e-9d7b-{index:012x}")), init_start: None },
+        boot: BootIdentity {
+            boot_id: Some(format!("{index:08x}-21f3-4c1e-9d7b-{index:012x}")),
+            init_start: None,
+        },
     };
     script.add(Some(host), event);
 }
@@ -126,7 +133,10 @@ pub(crate) fn everything() -> Report {
     for index in 0..64 {
         let kind = kinds[index % 4];
         let site = if index % 3 == 0 { "site-hamburg" } else { "site-lyon" };
-        hosts.push((format!("{kind}{:02}.example.org", index / 4 + 1), vec![kind.to_owned(), site.to_owned()]));
+        hosts.push((
+            format!("{kind}{:02}.example.org", index / 4 + 1),
+            vec![kind.to_owned(), site.to_owned()],
+        ));
     }
     let until = jiff::civil::date(2027, 3, 31);
     let waiver = |hosts: &str, product: &str, reason: &str, ticket: &str| Waiver {
@@ -141,12 +151,21 @@ pub(crate) fn everything() -> Report {
             id: "bod-17-01".into(),
             name: "DHS Binding Operational Directive 17-01".into(),
             digest: "5e".repeat(32),
-            out: vec![ScopeEntry { class: Some(ProductClass::Embedded), product: None, reason: "Kaspersky code embedded in other companies' products is not covered".into() }],
+            out: vec![ScopeEntry {
+                class: Some(ProductClass::Embedded),
+                product: None,
+                reason: "Kaspersky code embedded in other companies' products is not covered".into(),
+            }],
         }),
         waivers: Some(WaiverList {
             file: "waivers.yml".into(),
             digest: "7a".repeat(32),
-            waivers: vec![waiver("mail:&site-lyon", "klms", "mail gateway is replaced in the spring window", "CHG-20418")],
+            waivers: vec![waiver(
+                "mail:&site-lyon",
+                "klms",
+                "mail gateway is replaced in the spring window",
+                "CHG-20418",
+            )],
         }),
     };
     let mut script = Script::default();
@@ -183,7 +202,12 @@ fn one_host(script: &mut Script, name: &str, index: usize, wave: &str) {
     script.add(Some(name), Event::HostStarted { wave: Some(wave.to_owned()) });
     let unreachable = "ssh: connect to host: connection timed out after 10 s";
     if index % 16 == 9 {
-        script.end(name, HostState::Unreachable, unreachable, Some(&format!("uproot inventory check --limit {name}")));
+        script.end(
+            name,
+            HostState::Unreachable,
+            unreachable,
+            Some(&format!("uproot inventory check --limit {name}")),
+        );
         return;
     }
     facts(script, name, index);
@@ -206,7 +230,12 @@ fn one_host(script: &mut Script, name: &str, index: usize, wave: &str) {
             let dpkg = "dpkg: error processing package kesl (--purge):\n installed kesl package pre-removal script subprocess returned error exit status 1\nErrors were encountered while processing:\n kesl\n";
             step(script, name, 1, StepResult::Failed, dpkg);
             step(script, name, 2, StepResult::NotRun, "");
-            script.release(name, None).end(name, HostState::Failed, "step kesl/2 `remove packages kesl-gui, kesl` ended with status 1", None);
+            script.release(name, None).end(
+                name,
+                HostState::Failed,
+                "step kesl/2 `remove packages kesl-gui, kesl` ended with status 1",
+                None,
+            );
         }
         15 => {
             script.found(name, Phase::Before, &there).lock(name, None, false);
@@ -216,20 +245,45 @@ fn one_host(script: &mut Script, name: &str, index: usize, wave: &str) {
         17 => {
             script.found(name, Phase::Before, &there).lock(name, None, false);
             step(script, name, 0, StepResult::Blocked, "Password protection is on\n");
-            script.release(name, None).end(name, HostState::Blocked, "the product asks for its removal password", None);
+            script.release(name, None).end(
+                name,
+                HostState::Blocked,
+                "the product asks for its removal password",
+                None,
+            );
         }
         18 => {
-            script.found(name, Phase::Before, &there).end(name, HostState::Drifted, "package kesl: planned 12.0.0, found 12.1.0-1543", None);
+            script.found(name, Phase::Before, &there).end(
+                name,
+                HostState::Drifted,
+                "package kesl: planned 12.0.0, found 12.1.0-1543",
+                None,
+            );
         }
         22 | 45 => {
-            script.found(name, Phase::Before, &all([Absent, Absent, Present, Absent, Absent])).end(name, HostState::Present, "installed: ksc-linux 15.1.0-11795; not in the plan", None);
+            script.found(name, Phase::Before, &all([Absent, Absent, Present, Absent, Absent])).end(
+                name,
+                HostState::Present,
+                "installed: ksc-linux 15.1.0-11795; not in the plan",
+                None,
+            );
         }
         24 => {
-            script.found(name, Phase::Before, &all([Residue, Absent, Absent, Absent, Absent])).end(name, HostState::Residue, "left behind: kesl", None);
+            script.found(name, Phase::Before, &all([Residue, Absent, Absent, Absent, Absent])).end(
+                name,
+                HostState::Residue,
+                "left behind: kesl",
+                None,
+            );
         }
         7 | 19 => {
             let mut waived = all([Absent, Absent, Absent, Present, Absent]);
-            waived[3].exemption = Some(Exemption { kind: ExemptionKind::Waived, reason: "mail gateway is replaced in the spring window".into(), ticket: Some("CHG-20418".into()), until: Some(jiff::civil::date(2027, 3, 31)) });
+            waived[3].exemption = Some(Exemption {
+                kind: ExemptionKind::Waived,
+                reason: "mail gateway is replaced in the spring window".into(),
+                ticket: Some("CHG-20418".into()),
+                until: Some(jiff::civil::date(2027, 3, 31)),
+            });
             script.found(name, Phase::Before, &waived).end(name, HostState::Exempt, "", None);
         }
         _ if index % 5 == 1 => {
@@ -262,7 +316,13 @@ fn comparison() -> Comparison {
         state,
     };
     let mut changes = vec![
-        change("web06.example.org", ChangeKind::CameBack, Some(Absent), Some(Present), Some(HostState::Failed)),
+        change(
+            "web06.example.org",
+            ChangeKind::CameBack,
+            Some(Absent),
+            Some(Present),
+            Some(HostState::Failed),
+        ),
         change("db03.example.org", ChangeKind::New, None, Some(Present), Some(HostState::Present)),
         change("old-fileserver", ChangeKind::LostSight, Some(Present), None, None),
     ];
@@ -280,7 +340,12 @@ pub(crate) fn clocks() -> Vec<DirectiveClock> {
         name: "DHS BOD 17-01".into(),
         since: jiff::civil::date(2026, 9, 13),
         deadlines: vec![
-            deadline("Identify the products", jiff::civil::date(2026, 10, 13), -42, met(jiff::civil::date(2026, 10, 2), "0198f000")),
+            deadline(
+                "Identify the products",
+                jiff::civil::date(2026, 10, 13),
+                -42,
+                met(jiff::civil::date(2026, 10, 2), "0198f000"),
+            ),
             deadline("Write a detailed plan", jiff::civil::date(2026, 11, 12), -12, None),
             deadline("Begin the removal", jiff::civil::date(2026, 12, 12), 18, None),
         ],
@@ -290,7 +355,12 @@ pub(crate) fn clocks() -> Vec<DirectiveClock> {
 /// `count` hosts with five products each, steps and outputs.
 pub(crate) fn large(count: usize) -> Report {
     let hosts: Vec<(String, Vec<String>)> = (0..count)
-        .map(|index| (format!("host-{index:05}.dc{}.example.org", index % 4), vec![format!("dc{}", index % 4), format!("rack-{:03}", index / 40)]))
+        .map(|index| {
+            (
+                format!("host-{index:05}.dc{}.example.org", index % 4),
+                vec![format!("dc{}", index % 4), format!("rack-{:03}", index / 40)],
+            )
+        })
         .collect();
     let mut script = Script::default();
     start(&mut script, &hosts, Scope::default());
@@ -298,15 +368,25 @@ pub(crate) fn large(count: usize) -> Report {
     for (index, (name, _)) in hosts.iter().enumerate() {
         script.add(Some(name), Event::HostStarted { wave: Some("all".to_owned()) });
         facts(&mut script, name, index);
-        script.found(name, Phase::Before, &all([Present, Present, Absent, Residue, Unknown])).lock(name, None, false);
+        script
+            .found(name, Phase::Before, &all([Present, Present, Absent, Residue, Unknown]))
+            .lock(name, None, false);
         let fails = index % 10 == 3;
-        let noise = format!("dpkg: error on {name}: pre-removal script of kesl ended with status 1, see the log of pid {}\n", 1000 + index * 7).repeat(6);
+        let noise = format!(
+            "dpkg: error on {name}: pre-removal script of kesl ended with status 1, see the log of pid {}\n",
+            1000 + index * 7
+        )
+        .repeat(6);
         step(&mut script, name, 0, StepResult::Done, "");
         step(&mut script, name, 1, if fails { StepResult::Failed } else { StepResult::Done }, &noise);
         step(&mut script, name, 2, if fails { StepResult::NotRun } else { StepResult::Done }, "");
         let after = if fails { all([Present, Present, Absent, Residue, Unknown]) } else { all([Absent; 5]) };
         script.found(name, Phase::After, &after).release(name, None);
-        let (state, reason) = if fails { (HostState::Failed, format!("step kesl/2 ended with status 1 on pid {index}")) } else { (HostState::Removed, String::new()) };
+        let (state, reason) = if fails {
+            (HostState::Failed, format!("step kesl/2 ended with status 1 on pid {index}"))
+        } else {
+            (HostState::Removed, String::new())
+        };
         script.end(name, state, &reason, None);
     }
     script.wave_end("all", 0, None);
@@ -346,38 +426,134 @@ pub(crate) fn hostile(text: &str) -> Report {
     let mut script = Script::default();
     let entry = HostEntry { name: text(), address: text(), user: Some(text()), groups: vec![text()] };
     let scope = Scope {
-        profile: Some(ScopeProfile { id: text(), name: text(), digest: text(), out: vec![ScopeEntry { class: None, product: Some(text()), reason: text() }] }),
-        waivers: Some(WaiverList { file: text(), digest: text(), waivers: vec![Waiver { hosts: text(), product: text(), reason: text(), ticket: text(), until: jiff::civil::date(2027, 1, 1) }] }),
+        profile: Some(ScopeProfile {
+            id: text(),
+            name: text(),
+            digest: text(),
+            out: vec![ScopeEntry { class: None, product: Some(text()), reason: text() }],
+        }),
+        waivers: Some(WaiverList {
+            file: text(),
+            digest: text(),
+            waivers: vec![Waiver {
+                hosts: text(),
+                product: text(),
+                reason: text(),
+                ticket: text(),
+                until: jiff::civil::date(2027, 1, 1),
+            }],
+        }),
     };
-    script.add(None, Event::RunStarted { run: text(), verb: text(), version: text(), operator: text(), playbook: text(), plan: Some(text()), options: BTreeMap::from([(text(), text())]), scope, hosts: vec![entry] });
+    script.add(
+        None,
+        Event::RunStarted {
+            run: text(),
+            verb: text(),
+            version: text(),
+            operator: text(),
+            playbook: text(),
+            plan: Some(text()),
+            options: BTreeMap::from([(text(), text())]),
+            scope,
+            hosts: vec![entry],
+        },
+    );
     let name = text();
     script.wave(&name, 1, 0);
     script.add(None, Event::WaveApproved { wave: text(), operator: text() });
     script.add(Some(&name), Event::HostStarted { wave: Some(text()) });
-    let identity = MachineIdentity { host_key: Some(text()), machine_id: Some(text()), dmi_uuid: Some(text()) };
-    script.add(Some(&name), Event::Facts { phase: Phase::Before, blob: text(), platform: Some(Platform::Linux), identity, boot: BootIdentity { boot_id: Some(text()), init_start: None } });
-    let evidence = Evidence { role: EvidenceRole::Detect, check: text(), truth: Truth::True, facts: vec![text(), text()], matched: Some(vec![text()]), reason: Some(text()) };
-    let exemption = Exemption { kind: ExemptionKind::WaiverExpired, reason: text(), ticket: Some(text()), until: None };
-    let hostile = |result| Finding { product: text(), name: text(), class: ProductClass::Product, result, exemption: Some(exemption.clone()), version: Some(text()), evidence: vec![evidence.clone()] };
+    let identity =
+        MachineIdentity { host_key: Some(text()), machine_id: Some(text()), dmi_uuid: Some(text()) };
+    script.add(
+        Some(&name),
+        Event::Facts {
+            phase: Phase::Before,
+            blob: text(),
+            platform: Some(Platform::Linux),
+            identity,
+            boot: BootIdentity { boot_id: Some(text()), init_start: None },
+        },
+    );
+    let evidence = Evidence {
+        role: EvidenceRole::Detect,
+        check: text(),
+        truth: Truth::True,
+        facts: vec![text(), text()],
+        matched: Some(vec![text()]),
+        reason: Some(text()),
+    };
+    let exemption =
+        Exemption { kind: ExemptionKind::WaiverExpired, reason: text(), ticket: Some(text()), until: None };
+    let hostile = |result| Finding {
+        product: text(),
+        name: text(),
+        class: ProductClass::Product,
+        result,
+        exemption: Some(exemption.clone()),
+        version: Some(text()),
+        evidence: vec![evidence.clone()],
+    };
     script.found(&name, Phase::Before, &[hostile(Present)]).lock(&name, Some(&text()), true);
     for (attempt, result) in [(1, StepResult::Interrupted), (2, StepResult::Failed)] {
-        script.add(Some(&name), Event::StepIntent { step: text(), product: text(), summary: text(), attempt, boot: BootIdentity::default() });
+        script.add(
+            Some(&name),
+            Event::StepIntent {
+                step: text(),
+                product: text(),
+                summary: text(),
+                attempt,
+                boot: BootIdentity::default(),
+            },
+        );
         let output = || OutputRef { blob: Some(text()), total: 5, tail: text() };
-        script.add(Some(&name), Event::StepOutcome { step: text(), product: text(), summary: text(), result, status: Some(1), effect: Some(Truth::False), reboot_needed: true, reason: Some(text()), millis: 12, stdout: output(), stderr: output() });
+        script.add(
+            Some(&name),
+            Event::StepOutcome {
+                step: text(),
+                product: text(),
+                summary: text(),
+                result,
+                status: Some(1),
+                effect: Some(Truth::False),
+                reboot_needed: true,
+                reason: Some(text()),
+                millis: 12,
+                stdout: output(),
+                stderr: output(),
+            },
+        );
     }
     script.found(&name, Phase::After, &[hostile(Residue)]).release(&name, Some(&text()));
     script.end(&name, HostState::Failed, &text(), Some(&text()));
     script.wave_end(&name, 1, Some(&text()));
     script.add(None, Event::Decision { operator: text(), what: text() });
     script.stop(&text(), ExitCode::Stopped);
-    script.add(None, Event::RunResumed { operator: text(), version: text(), approved: vec![text()], after_failures: true, retry_failed: true, break_lock: true });
+    script.add(
+        None,
+        Event::RunResumed {
+            operator: text(),
+            version: text(),
+            approved: vec![text()],
+            after_failures: true,
+            retry_failed: true,
+            break_lock: true,
+        },
+    );
     script.add(Some(&name), Event::HostStarted { wave: Some(text()) });
     script.end(&name, HostState::Failed, &text(), Some(&text()));
     script.stop(&text(), ExitCode::Stopped);
     let mut report = script.report();
     report.check = Some(JournalCheck { defects: vec![text()], seals: vec![text()], remarks: vec![text()] });
     let run = RunRef { run: text(), verb: text(), started: jiff::Timestamp::UNIX_EPOCH };
-    let change = Change { host: text(), product: Some(text()), name: Some(text()), kind: ChangeKind::CameBack, before: Some(Absent), after: Some(Present), state: Some(HostState::Failed) };
+    let change = Change {
+        host: text(),
+        product: Some(text()),
+        name: Some(text()),
+        kind: ChangeKind::CameBack,
+        before: Some(Absent),
+        after: Some(Present),
+        state: Some(HostState::Failed),
+    };
     report.comparison = Some(Comparison { against: vec![run], changes: vec![change] });
     report
 }

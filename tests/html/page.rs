@@ -73,7 +73,8 @@ fn the_page_loads_nothing_and_goes_nowhere() {
     for word in [" src=", " action=", " style=", "<link", "<img", "<iframe", "@import", "url(", " onclick"] {
         assert!(!page.contains(word), "{word}");
     }
-    let policy = page.split_once("Content-Security-Policy\" content=\"").unwrap().1.split_once('"').unwrap().0;
+    let policy =
+        page.split_once("Content-Security-Policy\" content=\"").unwrap().1.split_once('"').unwrap().0;
     assert!(policy.starts_with("default-src 'none'; script-src 'sha256-"), "{policy}");
     assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
 }

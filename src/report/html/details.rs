@@ -81,7 +81,8 @@ impl Limits {
     pub(super) fn of(report: &Report) -> Self {
         let (mut wrong, mut other) = (0, 0);
         for step in report.hosts.iter().flat_map(|host| &host.steps) {
-            let outputs = [&step.stdout, &step.stderr].into_iter().filter(|output| !output.tail.is_empty()).count();
+            let outputs =
+                [&step.stdout, &step.stderr].into_iter().filter(|output| !output.tail.is_empty()).count();
             *(if went_wrong(step) { &mut wrong } else { &mut other }) += outputs;
         }
         let share = |budget: usize, count: usize| match (budget / count.max(1)).min(WHOLE_TAIL) {
@@ -102,7 +103,8 @@ impl Detail {
         let is_absent = |finding: &&Finding| finding.result == ProductState::Absent;
         let absent: Vec<String> =
             host.findings.iter().filter(is_absent).map(|finding| shown(&finding.product)).collect();
-        let there = |list: &[Finding]| list.iter().filter(|finding| !is_absent(finding)).map(Found::of).collect();
+        let there =
+            |list: &[Finding]| list.iter().filter(|finding| !is_absent(finding)).map(Found::of).collect();
         Self {
             about: about(host),
             notes: notes(host),
@@ -127,7 +129,10 @@ fn about(host: &HostReport) -> Vec<(&'static str, String)> {
         ("Boot", host.boot.as_ref().and_then(|boot| boot.boot_id.as_deref()).map(shown)),
         ("Begun", host.started.map(moment)),
         ("Ended", host.ended.map(moment)),
-        ("Changed", Some(if host.touched { "yes: its lock was taken, or a step was begun" } else { "no" }.to_owned())),
+        (
+            "Changed",
+            Some(if host.touched { "yes: its lock was taken, or a step was begun" } else { "no" }.to_owned()),
+        ),
     ];
     values.into_iter().filter_map(|(label, value)| Some((label, value?))).collect()
 }
@@ -137,7 +142,8 @@ fn notes(host: &HostReport) -> Vec<String> {
         .earlier
         .iter()
         .map(|end| {
-            let reason = if end.reason.is_empty() { String::new() } else { format!(": {}", shown(&end.reason)) };
+            let reason =
+                if end.reason.is_empty() { String::new() } else { format!(": {}", shown(&end.reason)) };
             format!("earlier, until {}: {}{reason}", moment(end.at), end.state)
         })
         .collect();
@@ -215,7 +221,10 @@ impl Step {
             meta: meta.join(", "),
             reason: step.reason.as_deref().map(shown).unwrap_or_default(),
             earlier: step.earlier.iter().map(earlier).collect(),
-            outputs: outputs.into_iter().filter_map(|(name, output)| Output::of(name, output, most)).collect(),
+            outputs: outputs
+                .into_iter()
+                .filter_map(|(name, output)| Output::of(name, output, most))
+                .collect(),
         }
     }
 }
@@ -343,13 +352,17 @@ impl Texts {
 
     fn found(&mut self, found: &Found) -> FoundData {
         let exemption = self.number(&found.exemption);
-        let (product, word, tone) = (self.number(&found.product), self.number(found.word), self.number(found.tone));
+        let (product, word, tone) =
+            (self.number(&found.product), self.number(found.word), self.number(found.tone));
         (product, word, tone, exemption, self.numbers(&found.evidence))
     }
 
     fn step(&mut self, step: &Step) -> StepData {
-        let outputs =
-            step.outputs.iter().map(|output| (self.number(&output.label), self.number(&output.text))).collect();
+        let outputs = step
+            .outputs
+            .iter()
+            .map(|output| (self.number(&output.label), self.number(&output.text)))
+            .collect();
         let (word, tone) = (self.number(step.word), self.number(step.tone));
         let (name, summary) = (self.number(&step.name), self.number(&step.summary));
         let (meta, reason) = (self.number(&step.meta), self.number(&step.reason));

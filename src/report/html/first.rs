@@ -216,8 +216,9 @@ fn remedy<'a>(group: &Group<'a>, called: &str) -> Option<(&'a str, String)> {
 fn advice(group: &Group<'_>, report: &Report, called: &str) -> Option<String> {
     let is_there = matches!(group.state, HostState::Present | HostState::Residue);
     let to_plan = || {
-        (report.verb != "apply" && is_there)
-            .then(|| "write a plan by `uproot plan`, have it reviewed, and run it by `uproot apply`".to_owned())
+        (report.verb != "apply" && is_there).then(|| {
+            "write a plan by `uproot plan`, have it reviewed, and run it by `uproot apply`".to_owned()
+        })
     };
     group.hosts.first().and_then(|host| next::advice(host, report, called)).or_else(to_plan)
 }
@@ -235,7 +236,13 @@ mod tests {
 
     #[test]
     fn days_are_counted_to_the_deadline() {
-        assert_eq!([days(0, false), days(1, false), days(30, false)], ["due today", "1 day left", "30 days left"]);
-        assert_eq!([days(-1, false), days(-12, false), days(-12, true)], ["1 day over", "12 days over", "met"]);
+        assert_eq!(
+            [days(0, false), days(1, false), days(30, false)],
+            ["due today", "1 day left", "30 days left"]
+        );
+        assert_eq!(
+            [days(-1, false), days(-12, false), days(-12, true)],
+            ["1 day over", "12 days over", "met"]
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The table of hosts, and that of products.
 
-use super::text::{count_of, number, prose, shown, span};
 use super::badge;
+use super::text::{count_of, number, prose, shown, span};
 use crate::model::{Finding, ProductState};
 use crate::report::{HostReport, Report, table_host};
 use maud::{Markup, html};
@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// More products that could not be told are one entry of a row.
 const UNKNOWN_NAMED: usize = 3;
+
+/// A product and its version that are longer may be broken into lines.
+const LONG: usize = 36;
 
 /// Every host, what needs attention first. The controls are the script's: without it they stay hidden.
 fn table_of(report: &Report, called: &str) -> Markup {
@@ -31,7 +34,7 @@ fn table_of(report: &Report, called: &str) -> Markup {
                     th scope="col" data-sort="state" { "State" }
                     th scope="col" { "Products" }
                     th scope="col" { "Why" }
-                    th scope="col" data-sort="wave" hidden[!in_waves] { "Wave" }
+                    @if in_waves { th scope="col" class="w" data-sort="wave" { "Wave" } }
                     th scope="col" class="n" data-sort="took" { "Took" }
                 }
             }
@@ -60,7 +63,7 @@ fn row(host: &HostReport, called: &str, in_waves: bool) -> Markup {
                 @if !host.reason.is_empty() { (prose(&host.reason)) }
                 @if let Some(command) = table_host::remedy(host, called) { code class="fix" { (shown(&command)) } }
             }
-            @if in_waves { td { (host.wave.as_deref().map(shown).unwrap_or_default()) } }
+            @if in_waves { td class="w" { (host.wave.as_deref().map(shown).unwrap_or_default()) } }
             td class="n" { (took(host)) }
         }
     }
@@ -81,11 +84,20 @@ pub(super) struct Said<'a> {
     tone: &'static str,
 }
 
+impl Said<'_> {
+    /// Only a long one may be broken into lines.
+    fn long(&self) -> &'static str {
+        let length = self.product.len() + self.version.map_or(0, str::len);
+        if length > LONG { " long" } else { "" }
+    }
+}
+
 /// The products of a host that are there, could not be told, or were removed.
 pub(super) fn said(host: &HostReport) -> Vec<Said<'_>> {
+    // What could not be told before is not gone, though it is absent now.
     let was_there = |product: &str| {
-        let mut before = host.found_before.iter().flatten();
-        before.find(|finding| finding.product == product && finding.result != ProductState::Absent)
+        let there = |finding: &&Finding| matches!(finding.result, ProductState::Present | ProductState::Residue);
+        host.found_before.iter().flatten().filter(there).find(|finding| finding.product == product)
     };
     let say = |finding: &'_ Finding| -> Option<(&'static str, &'static str)> {
         let exempt = finding.exemption.as_ref().filter(|_| finding.is_exempt());
@@ -118,9 +130,9 @@ fn products_of(host: &HostReport) -> Markup {
     let fold = unknown > UNKNOWN_NAMED;
     html! {
         @for said in said.iter().filter(|said| !(fold && said.word == "unknown")) {
-            span class=(format!("p {}", said.tone)) {
+            span class=(format!("p{} {}", said.long(), said.tone)) {
                 (shown(said.product))
-                @if let Some(version) = said.version { " " span class="v" { (shown(version)) } }
+                @if let Some(version) = said.version { " " (shown(version)) }
                 " " i { (said.word) }
             }
             " "
@@ -148,37 +160,42 @@ pub(super) fn products(report: &Report) -> Markup {
     if tallies.is_empty() {
         return html! {};
     }
-    let (seen, absent): (Vec<_>, Vec<_>) =
-        tallies.into_iter().partition(|(_, tally)| tally.present + tally.residue + tally.unknown + tally.exempt + tally.gone > 0);
+    let (seen, absent): (Vec<_>, Vec<_>) = tallies.into_iter().partition(|(_, tally)| {
+        tally.present + tally.residue + tally.unknown + tally.exempt + tally.gone > 0
+    });
     let asked: Vec<String> = absent.iter().map(|(id, _)| shown(id)).collect();
-    super::section("products", "Products", &html! {
-        @if !seen.is_empty() {
-            table class="counts cards" {
-                caption class="unseen" { "On how many hosts each product is" }
-                thead {
-                    tr {
-                        th scope="col" { "Product" }
-                        th scope="col" { "Versions" }
-                        @for column in ["Present", "Residue", "Unknown", "Not counted", "Gone", "Absent"] { th scope="col" class="n" { (column) } }
-                    }
-                }
-                tbody {
-                    @for (id, tally) in &seen {
+    super::section(
+        "products",
+        "Products",
+        &html! {
+            @if !seen.is_empty() {
+                table class="counts cards" {
+                    caption class="unseen" { "On how many hosts each product is" }
+                    thead {
                         tr {
-                            th scope="row" { (shown(tally.name)) " " small { (shown(id)) } }
-                            td data-label="Versions" { (versions(&tally.versions)) }
-                            @for (label, count) in [("Present", tally.present), ("Residue", tally.residue), ("Unknown", tally.unknown), ("Not counted", tally.exempt), ("Gone", tally.gone), ("Absent", tally.absent)] {
-                                td class=(if count == 0 { "n none" } else { "n" }) data-label=(label) { (number(count)) }
+                            th scope="col" { "Product" }
+                            th scope="col" { "Versions" }
+                            @for column in ["Present", "Residue", "Unknown", "Not counted", "Gone", "Absent"] { th scope="col" class="n" { (column) } }
+                        }
+                    }
+                    tbody {
+                        @for (id, tally) in &seen {
+                            tr {
+                                th scope="row" { (shown(tally.name)) " " small { (shown(id)) } }
+                                td data-label="Versions" { (versions(&tally.versions)) }
+                                @for (label, count) in [("Present", tally.present), ("Residue", tally.residue), ("Unknown", tally.unknown), ("Not counted", tally.exempt), ("Gone", tally.gone), ("Absent", tally.absent)] {
+                                    td class=(if count == 0 { "n none" } else { "n" }) data-label=(label) { (number(count)) }
+                                }
                             }
                         }
                     }
                 }
             }
-        }
-        @if !asked.is_empty() {
-            p class="asked" { b { "Looked for and found nowhere: " } (asked.join(", ")) "." }
-        }
-    })
+            @if !asked.is_empty() {
+                p class="asked" { b { "Looked for and found nowhere: " } (asked.join(", ")) "." }
+            }
+        },
+    )
 }
 
 /// So many versions of a product are named.

@@ -173,4 +173,3 @@ fn section(id: &str, heading: &str, body: &Markup) -> Markup {
         }
     }
 }
-

@@ -4,10 +4,12 @@
 // so that thousands of hosts stay quick.
 (() => {
   const STEP = 100;
+  const FIRST = 25;
   const data = JSON.parse(document.getElementById("data").textContent);
   const text = (number) => data.s[number];
   const find = (id) => document.getElementById(id);
   const body = find("rows");
+  const table = find("host-table");
   const number = new Intl.NumberFormat("en");
   const collator = new Intl.Collator("en", { numeric: true });
 
@@ -48,15 +50,40 @@
       words.every((word) => host.said.includes(word)));
   }
 
-  function draw() {
+  // The first screen of rows comes at once, the rest in pieces, so that typing never waits for rows that
+  // nobody sees yet.
+  let drawing = 0;
+
+  function rowsOf(from, to) {
     const rows = [];
-    for (const host of shown.slice(0, most)) {
+    for (const host of shown.slice(from, to)) {
       dress(host);
       rows.push(host.row);
       if (host.detail) rows.push(host.detail);
     }
-    body.replaceChildren(...rows);
-    const drawn = Math.min(most, shown.length);
+    return rows;
+  }
+
+  function draw(atOnce = FIRST) {
+    clearTimeout(drawing);
+    const last = Math.min(most, shown.length);
+    body.replaceChildren(...rowsOf(0, Math.min(atOnce, last)));
+    const goOn = (from) => {
+      if (from >= last) {
+        table.removeAttribute("aria-busy");
+        return;
+      }
+      table.setAttribute("aria-busy", "true");
+      drawing = setTimeout(() => {
+        body.append(...rowsOf(from, Math.min(from + FIRST, last)));
+        goOn(from + FIRST);
+      });
+    };
+    goOn(atOnce);
+    tell(last);
+  }
+
+  function tell(drawn) {
     const matched = shown.length === hosts.length ? "" : `${number.format(shown.length)} of `;
     const first = drawn < shown.length ? `, the first ${number.format(drawn)} are shown` : "";
     find("count").textContent = `${matched}${number.format(hosts.length)} ${hosts.length === 1 ? "host" : "hosts"}${first}`;
@@ -239,7 +266,7 @@
   addEventListener("beforeprint", () => {
     [before, most] = [most, Infinity];
     for (const [heading, button] of headings) heading.replaceChildren(button.textContent);
-    draw();
+    draw(Infinity);
   });
   addEventListener("afterprint", () => {
     most = before;

@@ -91,7 +91,11 @@ pub(super) fn span(seconds: i64) -> String {
 
 /// How long a step took.
 pub(super) fn milliseconds(millis: u64) -> String {
-    if millis < 1000 { format!("{millis} ms") } else { span(i64::try_from(millis / 1000).unwrap_or(i64::MAX)) }
+    if millis < 1000 {
+        format!("{millis} ms")
+    } else {
+        span(i64::try_from(millis / 1000).unwrap_or(i64::MAX))
+    }
 }
 
 #[cfg(test)]
@@ -100,20 +104,30 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped() {
-        assert_eq!([0, 999, 1000, 12_345, 1_234_567].map(number), ["0", "999", "1,000", "12,345", "1,234,567"]);
+        assert_eq!(
+            [0, 999, 1000, 12_345, 1_234_567].map(number),
+            ["0", "999", "1,000", "12,345", "1,234,567"]
+        );
         assert_eq!(count_of(1, "host", "hosts"), "1 host");
     }
 
     #[test]
     fn spans_are_told_in_two_units() {
-        assert_eq!([-5, 0, 59, 61, 7260, 90_000].map(span), ["0 s", "0 s", "59 s", "1 min 1 s", "2 h 1 min", "1 d 1 h"]);
+        assert_eq!(
+            [-5, 0, 59, 61, 7260, 90_000].map(span),
+            ["0 s", "0 s", "59 s", "1 min 1 s", "2 h 1 min", "1 d 1 h"]
+        );
         assert_eq!(milliseconds(999), "999 ms");
     }
 
     #[test]
     fn ten_megabytes_are_a_line() {
         let text = shown(&"é".repeat(10_000_000));
-        assert!(text.ends_with("… (9,999,000 more characters)") && text.chars().count() < 1100, "{}", text.len());
+        assert!(
+            text.ends_with("… (9,999,000 more characters)") && text.chars().count() < 1100,
+            "{}",
+            text.len()
+        );
         assert_eq!(shown("a\u{202e}b\0"), "a\\u{202e}b\\x00");
         let exact = "é".repeat(LONGEST);
         assert_eq!(shown(&exact), exact);

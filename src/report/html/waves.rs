@@ -54,7 +54,8 @@ struct Lane<'a> {
 impl<'a> Lane<'a> {
     fn of(report: &Report, wave: &'a WaveReport) -> Self {
         let hosts = || report.hosts.iter().filter(|host| host.wave.as_deref() == Some(&wave.name));
-        let went_badly = |host: &&HostReport| tone(host.state) == "bad" || host.state == HostState::Unreachable;
+        let went_badly =
+            |host: &&HostReport| tone(host.state) == "bad" || host.state == HostState::Unreachable;
         Self {
             wave,
             begun: hosts().filter_map(|host| host.started).min(),
@@ -83,8 +84,8 @@ impl<'a> Lane<'a> {
                 td class="n" data-label="Hosts" { (number(self.wave.hosts)) }
                 td class="n" data-label="Failures" { (of_at_most(self.wave.end.as_ref().map(|end| end.failures), Some(self.wave.max_failures))) }
                 td class="n" data-label="Unreachable" { (of_at_most(self.wave.end.as_ref().map(|end| end.unreachable), self.wave.max_unreachable)) }
-                td data-label="First host begun" { (self.begun.map(moment).unwrap_or_else(|| "–".to_owned())) }
-                td data-label="Last host ended" { (self.ended.map(moment).unwrap_or_else(|| "–".to_owned())) @if let Some(took) = self.took() { " " small { (took) } } }
+                td class="t" data-label="First host begun" { (self.begun.map(moment).unwrap_or_else(|| "–".to_owned())) }
+                td class="t" data-label="Last host ended" { (self.ended.map(moment).unwrap_or_else(|| "–".to_owned())) @if let Some(took) = self.took() { " " small { (took) } } }
                 td class="lane" aria-hidden="true" { (self.picture(report, tone)) }
             }
         }
