@@ -754,7 +754,7 @@ fn check_sh_finds_each_kind_of_alteration_even_where_the_sums_were_made_to_fit()
             None => std::fs::remove_file(dir.join(file)).unwrap(),
         }
         if file != "output/aa" {
-            check(&place, &dir, &["signers"]).code(1).says(&["SHA256SUMS", "ALTERED"][1..].as_ref());
+            check(&place, &dir, &["signers"]).code(1).says(&["ALTERED: "]);
         }
         fix_sums(&dir);
         let said = check(&place, &dir, &["signers"]);
