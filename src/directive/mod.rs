@@ -65,7 +65,7 @@ pub enum Goal {
     Identify,
     /// Every host that has a product was looked at for a plan.
     Plan,
-    /// The first step of a removal was begun.
+    /// A removal was begun: by a first step, or by another hand, so that a product that was seen is gone.
     Begin,
     /// Every host is proven free.
     Remove,

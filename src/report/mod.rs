@@ -20,6 +20,7 @@ mod build;
 mod build_host;
 mod campaign;
 mod campaign_json;
+mod campaign_markdown;
 mod campaign_table;
 mod compare;
 mod html;
@@ -39,6 +40,7 @@ pub use campaign::{
     HostCounts, HostProduct, HostStatus, Moment, ProgressPoint,
 };
 pub use campaign_json::campaign_json;
+pub use campaign_markdown::campaign_markdown;
 pub use campaign_table::campaign_table;
 pub use compare::{Change, ChangeKind, CompareError, Comparison, FailOn, RunRef};
 pub use html::{Deadline, DirectiveClock, HtmlOptions, Met, html};

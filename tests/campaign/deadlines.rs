@@ -231,3 +231,65 @@ fn a_repeating_report_stops_when_all_is_removed() {
     assert_eq!(status[1].by.as_ref().unwrap().run, id(5));
     assert_eq!(campaign.exit_code(), ExitCode::Success);
 }
+
+#[test]
+fn a_removal_by_another_hand_has_begun_too() {
+    let place = Place::new();
+    let runs = place.runs();
+    Run::new(1, "identify", "2024-02-10T10:00:00Z", &["a", "b"])
+        .look("a", KESL)
+        .look("b", KESL)
+        .finish(&runs);
+    let campaign = campaign_of(&runs, "UTC", "2024-05-01T00:00:00Z");
+    let begin = deadline(&campaign, "begin");
+    assert_eq!((begin.state, begin.of), (DeadlineState::Missed, 2));
+    assert_eq!(begin.evidence, "no step was begun on any of 2 hosts with a product");
+    Run::new(2, "verify", "2024-03-10T10:00:00Z", &["a", "b"]).look("a", NONE).look("b", KESL).finish(&runs);
+    let campaign = campaign_of(&runs, "UTC", "2024-05-01T00:00:00Z");
+    let begin = deadline(&campaign, "begin");
+    assert_eq!((begin.state, begin.by.as_ref().unwrap().run.clone()), (DeadlineState::Met, id(2)));
+    assert_eq!((begin.achieved, begin.missing.clone()), (1, vec!["b".to_owned()]));
+    assert!(begin.evidence.starts_with("without a step of these runs"), "{}", begin.evidence);
+}
+
+#[test]
+fn the_markdown_of_four_runs() {
+    let place = Place::new();
+    four_runs(&place.runs());
+    let campaign = campaign_of(&place.runs(), "America/New_York", "2024-06-01T12:00:00Z");
+    let text = uproot::report::campaign_markdown(&campaign);
+    insta::assert_snapshot!("four_runs_markdown", text);
+    // Each row of a table has as many cells as its head.
+    let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+    let tables = text.split("\n\n").filter(|part| part.starts_with('|'));
+    for table in tables {
+        let head = cells(table.lines().next().unwrap());
+        assert!(table.lines().all(|line| cells(line) == head), "{table}");
+    }
+}
+
+#[test]
+fn names_of_hosts_are_never_obeyed() {
+    let place = Place::new();
+    let hostile = "h|<script>\u{1b}[31m`*\u{202e}";
+    Run::new(1, "identify", "2024-02-10T10:00:00Z", &[hostile, "b"])
+        .look(hostile, KESL)
+        .unreachable("b")
+        .finish(&place.runs());
+    let campaign = campaign_of(&place.runs(), "UTC", "2024-05-01T00:00:00Z");
+    let options = uproot::report::TableOptions { verbose: true, ..Default::default() };
+    let table = uproot::report::campaign_table(&campaign, &options);
+    let json = uproot::report::campaign_json(&campaign);
+    let markdown = uproot::report::campaign_markdown(&campaign);
+    for text in [&table, &json, &markdown] {
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text}");
+    }
+    assert!(!markdown.contains("<script>"), "{markdown}");
+    let back: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(back["hosts"].as_array().unwrap().iter().any(|host| host["host"] == hostile), "{json}");
+    for width in [40, 60, 80, 200] {
+        let options = uproot::report::TableOptions { width, ..options };
+        let table = uproot::report::campaign_table(&campaign, &options);
+        assert!(table.lines().all(|line| line.chars().count() <= width.max(62)), "{width}\n{table}");
+    }
+}

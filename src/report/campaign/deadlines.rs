@@ -152,8 +152,7 @@ fn later(achieved: &Achieved<'_>, due: &Due, campaign: &Campaign) -> String {
 
 fn begin(campaign: &Campaign, due: &Due, report: DeadlineReport) -> DeadlineReport {
     let seen: Vec<&CampaignHost> = campaign.hosts.iter().filter(|host| host.first_seen.is_some()).collect();
-    let begun = seen.iter().filter_map(|host| host.begun.as_ref());
-    let first = campaign.hosts.iter().filter_map(|host| host.begun.as_ref()).min();
+    let first = campaign.hosts.iter().filter_map(begun).min();
     let all_answered = campaign.hosts.iter().all(|host| host.answered.is_some());
     let is_over = campaign.as_of >= due.end;
     let state = match first {
@@ -165,19 +164,32 @@ fn begin(campaign: &Campaign, due: &Due, report: DeadlineReport) -> DeadlineRepo
         None if is_over => DeadlineState::Missed,
         None => DeadlineState::Open,
     };
-    let achieved = begun.filter(|moment| !is_over || moment.at < due.end).count();
+    let in_time = |moment: &&Moment| !is_over || moment.at < due.end;
+    let achieved = seen.iter().filter_map(|host| begun(host)).filter(in_time).count();
     let by_then = if is_over { " by that day" } else { "" };
-    let missing = seen.iter().filter(|host| host.begun.is_none()).map(|host| host.host.clone()).collect();
+    let missing = seen.iter().filter(|host| begun(host).is_none()).map(|host| host.host.clone()).collect();
     let of = seen.len();
+    let a_step = |moment: &Moment| campaign.hosts.iter().any(|host| host.begun.as_ref() == Some(moment));
     let evidence = match first {
-        Some(moment) => format!(
-            "the first step was begun at {}; begun on {achieved} of {} with a product{by_then}",
-            utc(moment),
-            hosts(of)
-        ),
+        Some(moment) => {
+            let how = if a_step(moment) {
+                "the first step was begun"
+            } else {
+                "without a step of these runs a product that had been seen was proven gone"
+            };
+            format!("{how} at {}; begun on {achieved} of {} with a product{by_then}", utc(moment), hosts(of))
+        }
         None => format!("no step was begun on any of {} with a product", hosts(of)),
     };
     DeadlineReport { state, by: first.cloned(), achieved, of, missing: sorted(missing), evidence, ..report }
+}
+
+/// When the removal is known to have begun on a host: its first step, or, where another hand removed it, the look
+/// that found a product gone.
+fn begun(host: &CampaignHost) -> Option<&Moment> {
+    let gone =
+        host.products.iter().filter(|product| product.counts).filter_map(|product| product.done.as_ref());
+    host.begun.iter().chain(gone).min()
 }
 
 fn remove(campaign: &Campaign, due: &Due, report: DeadlineReport) -> DeadlineReport {
@@ -219,7 +231,7 @@ fn to_report(campaign: &Campaign, due: &Due, report: DeadlineReport) -> Deadline
     };
     let by = newest.map(|run| Moment { at: run.ended, run: run.run.clone() });
     let point = by.as_ref().and_then(|by| campaign.progress.iter().find(|point| point.after == *by));
-    let span = if due.from.is_some() { "in this period" } else { "before the end of that day" };
+    let span = if due.from.is_some() { "in this period" } else { "up to the end of that day" };
     let evidence = match (newest, point) {
         (Some(run), Some(point)) => {
             let counts = point.counts;
@@ -234,7 +246,8 @@ fn to_report(campaign: &Campaign, due: &Due, report: DeadlineReport) -> Deadline
                 hosts(counts.hosts)
             )
         }
-        _ => format!("no finished run {span}"),
+        _ if is_over => format!("no finished run {span}"),
+        _ => format!("no finished run {span} so far"),
     };
     let sighted = campaign.hosts.iter().filter_map(|host| host.first_seen.as_ref()).min();
     let sighted = match (due.number, sighted) {
