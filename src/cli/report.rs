@@ -11,8 +11,8 @@ use crate::report::Report;
 
 /// Runs `report`. Exits as the run did.
 pub fn run(arguments: &ReportArguments) -> Result<ExitCode, CliError> {
-    let dir = journal::find(&runs_dir(arguments.runs.as_deref()), &arguments.run)?;
     let given = scope::read(&arguments.scope)?;
+    let dir = journal::find(&runs_dir(arguments.runs.as_deref()), &arguments.run)?;
     let mut report = Report::from_records(&journal::read(&dir)?.records)?;
     if !given.is_empty() {
         report.rejudge(given);
