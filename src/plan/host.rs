@@ -4,9 +4,9 @@ use super::order;
 use super::still_used::{Other, user_of};
 use super::{NotPlanned, PlannedStep, effect, render};
 use crate::detect::{Evaluation, evaluate};
-use crate::facts::Facts;
+use crate::facts::{Facts, Package};
 use crate::model::{Diagnostic, Exemption, Finding, Platform, ProductState, Truth};
-use crate::playbook::{Action, Product, RebootPolicy, Rule, Step, TextPattern};
+use crate::playbook::{Action, Check, Pattern, Product, RebootPolicy, Rule, Step, TextPattern};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A step without a limit of its own may take so long, in seconds.
@@ -360,6 +360,9 @@ impl Subject<'_> {
             planned.env.clone_from(env);
             planned.stdin.clone_from(stdin);
         }
+        if let Action::RemovePackage { names, .. } = action {
+            self.spare_packages(names, others)?;
+        }
         let still_used = |path: &str| user_of(path, others, self.facts);
         let context =
             render::Context { facts: self.facts, product, timeout: planned.timeout, still_used: &still_used };
@@ -373,6 +376,28 @@ impl Subject<'_> {
                 Err(Stop::Stuck("there is nothing for it to act on, yet its effect does not hold".to_owned()))
             }
         }
+    }
+
+    /// A package by which a product is recognised that does not count is not taken from it.
+    fn spare_packages(&self, names: &[Pattern], others: &[Other<'_>]) -> Result<(), Stop> {
+        let staying = others.iter().map(|other| other.product);
+        for other in staying.filter(|other| self.finding(other).is_some_and(Finding::is_exempt)) {
+            let (id, mut taken) = (&other.id, None);
+            other.detect.each_check(&mut |check| {
+                let Check::Package { name, .. } = check else { return };
+                let (own, goes) = (name.matcher(), names.iter().map(Pattern::matcher).collect::<Vec<_>>());
+                let is_taken = |package: &&Package| {
+                    let name = &package.name;
+                    own.matches(name).is_true() && goes.iter().any(|goes| goes.matches(name).is_true())
+                };
+                taken = taken.take().or_else(|| self.facts.packages.items.iter().find(is_taken));
+            });
+            if let Some(package) = taken {
+                let reason = format!("package `{}` is of product `{id}` too, which stays", package.name);
+                return Err(Stop::Stuck(reason));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -163,7 +163,10 @@ fn words_of_an_exemption() {
     );
 }
 
-fn remarked(waivers: Vec<Waiver>, hosts: &[(&str, Option<&[String]>, Vec<Finding>)]) -> Vec<String> {
+/// A host with its groups and what was found.
+type Host<'a> = (&'a str, Option<&'a [String]>, Vec<Finding>);
+
+fn remarked(waivers: Vec<Waiver>, hosts: &[Host<'_>]) -> Vec<String> {
     let looked: Vec<Looked<'_>> = hosts
         .iter()
         .map(|(host, groups, findings)| Looked { host, groups: *groups, findings: findings.iter().collect() })

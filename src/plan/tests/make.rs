@@ -491,15 +491,12 @@ fn a_path_that_a_waived_product_uses_is_not_taken_from_it() {
     let mut playbook = playbook();
     playbook.products.retain(|product| product.id == "kesl" || product.id == "klnagent");
     for product in &mut playbook.products {
-        product.remove = vec![step(remove_path("/var/opt/kaspersky"))];
+        product.remove = vec![step(remove_path("/var/opt/kaspersky/kesl"))];
         product.after.clear();
     }
     let mut facts = kesl_facts("web01");
-    let paths = ["/var/opt/kaspersky", "/var/opt/kaspersky/kesl"];
-    for path in paths {
-        let found = entry(path, PathKind::Directory);
-        facts.paths.insert(path.to_owned(), complete(vec![found]));
-    }
+    let data = entry("/var/opt/kaspersky/kesl", PathKind::Directory);
+    facts.paths.insert(data.path.clone(), complete(vec![data]));
     let inventory = inventory(&["web01"]);
     let mut input = host_read(&playbook, &inventory.hosts[0], &facts);
     let scope = waiving("kesl", "2026-12-31");
@@ -511,6 +508,28 @@ fn a_path_that_a_waived_product_uses_is_not_taken_from_it() {
     let found = host(&plan, "web01");
     assert!(found.steps.is_empty());
     assert!(reason(found, "klnagent").contains("`/var/opt/kaspersky/kesl` of product `kesl`, which stays"));
+}
+
+#[test]
+fn a_package_that_a_waived_product_has_is_not_taken_from_it() {
+    let mut playbook = playbook();
+    let agent = playbook.products.iter_mut().find(|product| product.id == "klnagent").unwrap();
+    agent.remove = vec![step(remove_package(&["kl*", "kes*"]))];
+    let facts = kesl_facts("web01");
+    let planned = |scope: &Scope| {
+        let inventory = inventory(&["web01"]);
+        let mut input = host_read(&playbook, &inventory.hosts[0], &facts);
+        if let HostOutcome::Read { findings, .. } = &mut input.outcome {
+            let now = "2026-06-15T12:00:00Z".parse().unwrap();
+            crate::scope::Judge::new(scope, now).judge("web01", None, findings);
+        }
+        make(&playbook, settings(), &inventory, vec![input]).unwrap()
+    };
+    let plan = planned(&waiving("kesl", "2026-12-31"));
+    let stays = reason(host(&plan, "web01"), "klnagent");
+    assert_eq!(stays, "step 1 (remove_package): package `kesl` is of product `kesl` too, which stays");
+    assert!(host(&plan, "web01").steps.is_empty());
+    assert_eq!(host(&planned(&Scope::default()), "web01").gone_after, ["kesl", "klnagent"]);
 }
 
 #[test]

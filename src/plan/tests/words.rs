@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::scope::WaiverList;
 use crate::playbook::{Budget, RebootPolicy};
 
 #[test]
@@ -31,7 +32,7 @@ fn whatever_differs_is_told() {
 #[test]
 fn every_change_of_a_plan_shows_in_the_difference() {
     let plan = plan_one(&playbook(), kesl_facts("a"));
-    let changes: [Change; 18] = [
+    let changes: [Change; 20] = [
         |plan| plan.reboot = crate::playbook::RebootPolicy::PendingIsOk,
         |plan| plan.allowed.push("x".into()),
         |plan| plan.known_hosts.push("/k".into()),
@@ -50,6 +51,11 @@ fn every_change_of_a_plan_shows_in_the_difference() {
         |plan| plan.hosts[0].reboot = Some(plan.hosts[0].steps[0].clone()),
         |plan| plan.hosts[0].protection = Some(protection(Truth::True)),
         |plan| plan.waves[0].max_unreachable = Some(Budget::Count(1)),
+        |plan| plan.products[0].class = crate::model::ProductClass::Embedded,
+        |plan| {
+            let list = WaiverList { file: "waivers.yml".into(), digest: "d".into(), waivers: Vec::new() };
+            plan.scope.waivers = Some(list);
+        },
     ];
     for (number, change) in changes.iter().enumerate() {
         let mut changed = plan.clone();
