@@ -21,6 +21,7 @@ mod build_host;
 mod compare;
 mod html;
 mod json;
+mod json_text;
 pub(crate) mod layout;
 mod next;
 mod table;
