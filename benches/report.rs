@@ -5,7 +5,8 @@
 //! format that its command line knows; its time and its peak memory (VmHWM) are printed beside what is
 //! asked for, and a format that needs more fails the benchmark.
 //!
-//! `cargo bench --bench report -- 1000` takes so many hosts; the limits hold from 10,000 down.
+//! `cargo bench --bench report -- 1000` takes so many hosts; the limits hold from 10,000 down. The environment
+//! variable `UPROOT` names another binary to measure, such as an installed one.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,7 +27,8 @@ use std::time::{Duration, Instant};
 /// What a format may take on one small machine.
 const TIME: Duration = Duration::from_secs(2);
 const MEMORY_KIB: u64 = 200 * 1024;
-/// Each format is rendered so often; the fastest counts, as other work only ever makes it slower.
+/// Each format is rendered so often; the fastest counts. What is held against the limit is time of the
+/// processor: a report uses one, and on an idle machine the clock on the wall shows the same.
 const ROUNDS: usize = 3;
 
 fn main() {
@@ -43,39 +45,52 @@ fn main() {
     let mut too_much = Vec::new();
     for format in formats() {
         let file = runs.path().join("report");
-        let runs = (0..ROUNDS).map(|_| render(&dir, &format, &file));
-        let (time, memory) = runs.min_by_key(|(time, _)| *time).unwrap();
+        let costs: Vec<Cost> = (0..ROUNDS).map(|_| render(&dir, &format, &file)).collect();
+        let best = |of: fn(&Cost) -> Duration| costs.iter().map(of).min().unwrap();
+        let (busy, wall) = (best(|cost| cost.busy), best(|cost| cost.wall));
+        let memory = costs.iter().map(|cost| cost.memory).max().unwrap();
         let bytes = std::fs::metadata(&file).unwrap().len();
         println!(
-            "{format:10}  {:5.2} s (limit {TIME:?})  {:4} MB (limit {} MB)  writes {:6.2} MB",
-            time.as_secs_f64(),
+            "{format:10}  busy {:5.2} s (limit {TIME:?}), wall {:5.2} s  {:4} MB (limit {} MB)  writes {:6.2} MB",
+            busy.as_secs_f64(),
+            wall.as_secs_f64(),
             memory / 1024,
             MEMORY_KIB / 1024,
             bytes as f64 / 1e6
         );
-        if time > TIME || memory > MEMORY_KIB {
+        if busy > TIME || memory > MEMORY_KIB {
             too_much.push(format);
         }
     }
     assert!(too_much.is_empty(), "over the limit: {}", too_much.join(", "));
 }
 
+fn binary() -> PathBuf {
+    std::env::var_os("UPROOT").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_uproot")), PathBuf::from)
+}
+
 /// The formats of the command line, as its own message about a wrong one lists them.
 fn formats() -> Vec<String> {
-    let wrong = Command::new(env!("CARGO_BIN_EXE_uproot"))
-        .args(["report", "x", "--format", "no-such"])
-        .output()
-        .unwrap();
+    let wrong = Command::new(binary()).args(["report", "x", "--format", "no-such"]).output().unwrap();
     let text = String::from_utf8(wrong.stderr).unwrap();
     let list =
         text.split_once("[possible values: ").expect("clap lists the formats").1.split_once(']').unwrap().0;
     list.split(", ").map(str::to_owned).collect()
 }
 
-/// Renders one format; how long that took, and the most memory it had, in KiB.
-fn render(dir: &Path, format: &str, file: &PathBuf) -> (Duration, u64) {
+/// What rendering one format took.
+struct Cost {
+    wall: Duration,
+    /// Of the processor, user and system.
+    busy: Duration,
+    /// The most memory it had, in KiB.
+    memory: u64,
+}
+
+/// Renders one format.
+fn render(dir: &Path, format: &str, file: &Path) -> Cost {
     let begin = Instant::now();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_uproot"))
+    let mut child = Command::new(binary())
         .arg("report")
         .arg(dir)
         .args(["--format", format, "-o"])
@@ -83,19 +98,25 @@ fn render(dir: &Path, format: &str, file: &PathBuf) -> (Duration, u64) {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let status = format!("/proc/{}/status", child.id());
-    let mut most = 0;
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", child.id())).unwrap();
+    let mut memory = 0;
     loop {
         // The high-water mark only grows, so the last reading before the end is it, to within a moment.
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let status = read("status");
+        let mark = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         if let Some(mark) = mark.and_then(|mark| mark.trim().strip_suffix(" kB")?.parse().ok()) {
-            most = most.max(mark);
+            memory = memory.max(mark);
         }
-        if let Some(ended) = child.try_wait().unwrap() {
-            let took = begin.elapsed();
+        let stat = read("stat");
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        // It has ended and nobody has asked yet how: what it took stands there to the end.
+        if fields[0] == "Z" {
+            let wall = begin.elapsed();
+            let ticks = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+            let busy = Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second());
+            let ended = child.wait().unwrap();
             assert!(matches!(ended.code(), Some(0..=4)), "{format}: {ended}");
-            return (took, most);
+            return Cost { wall, busy, memory };
         }
         std::thread::sleep(Duration::from_millis(2));
     }

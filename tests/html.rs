@@ -436,7 +436,9 @@ fn nothing_that_a_host_says_is_run() {
         "window.ran = []; window.canary = (what) => window.ran.push(what);
          for (const name of ['alert', 'confirm', 'prompt', 'open']) window[name] = () => window.ran.push(name);",
     );
-    for (index, text) in fleets::HOSTILE.iter().enumerate() {
+    page.look(390, "light", "screen");
+    let long = "W".repeat(3000);
+    for (index, text) in fleets::HOSTILE.iter().copied().chain([long.as_str()]).enumerate() {
         let clocks = fleets::hostile_clocks(text);
         let options = HtmlOptions { run: Some(text), clocks: Some(&clocks) };
         let file = written(&format!("hostile-{index:02}.html"), &fleets::hostile(text), &options);
@@ -452,6 +454,8 @@ fn nothing_that_a_host_says_is_run() {
         let search = serde_json::to_string(text).unwrap();
         page.ask(&format!("(() => {{ const s = document.getElementById('search'); s.value = {search}; s.dispatchEvent(new Event('input', {{ bubbles: true }})); }})()"));
         page.ask("document.querySelectorAll('*').forEach((e) => { e.dispatchEvent(new MouseEvent('mouseover')); })");
+        let wide = page.number("document.documentElement.scrollWidth");
+        assert!(wide <= 390.0, "{text:?} makes the page {wide} px wide");
         assert_eq!(page.ask("window.ran"), json!([]), "{text:?}");
         assert_eq!(page.number("document.scripts.length"), 2.0, "{text:?}");
         let foreign = page.number("document.querySelectorAll('iframe, img, object, embed, base, link, form[action], body style, body meta').length");

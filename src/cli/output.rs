@@ -36,7 +36,9 @@ fn write(report: &Report, run: Option<&str>, options: &OutputArguments) -> Resul
 /// Refuses `--format html` where there is no report of a run.
 pub fn refuse_page(format: Format) -> Result<(), CliError> {
     match format {
-        Format::Html => Err(CliError::input("`html` is a report of a run; this is none", "give `table` or `json`")),
+        Format::Html => {
+            Err(CliError::input("`html` is a report of a run; this is none", "give `table` or `json`"))
+        }
         Format::Table | Format::Json => Ok(()),
     }
 }

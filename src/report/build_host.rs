@@ -95,7 +95,8 @@ impl Building {
 
     /// What a later look finds after steps was found after them, also where a resumption calls it the
     /// look before its own.
-    fn found(&mut self, at: Timestamp, phase: Phase, findings: Vec<Finding>) {
+    fn found(&mut self, at: Timestamp, phase: Phase, mut findings: Vec<Finding>) {
+        fit(&mut findings);
         let earlier = std::mem::replace(&mut self.host.findings, findings);
         let looked = self.host.looked.replace(at);
         let is_before = phase == Phase::Before && !self.host.steps.iter().any(|step| step.attempts > 0);
@@ -147,6 +148,18 @@ impl Building {
         };
         host.unfinished = host.started.is_some();
         host
+    }
+}
+
+/// Gives back what reading took beyond need: findings are the bulk of a report, and most lists have one entry.
+fn fit(findings: &mut Vec<Finding>) {
+    findings.shrink_to_fit();
+    for finding in findings {
+        finding.evidence.shrink_to_fit();
+        for evidence in &mut finding.evidence {
+            evidence.facts.shrink_to_fit();
+            evidence.matched.iter_mut().for_each(Vec::shrink_to_fit);
+        }
     }
 }
 

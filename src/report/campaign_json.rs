@@ -5,7 +5,7 @@ use super::campaign::{
     Campaign, CampaignDirective, CampaignHost, CampaignProduct, CampaignRun, DeadlineReport, HostCounts,
     HostProduct, Moment, ProgressPoint,
 };
-use super::json::escape_unsafe;
+use super::json_text;
 use crate::model::{Exemption, HostState, ProductState};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -18,10 +18,7 @@ const VERSION: u32 = 1;
 /// string is written as `\u…`.
 #[must_use]
 pub fn campaign_json(campaign: &Campaign) -> String {
-    #[expect(clippy::expect_used, reason = "only strings, numbers and enums: nothing that JSON cannot hold")]
-    let mut text = serde_json::to_string_pretty(&Document::of(campaign)).expect("a campaign is JSON");
-    text.push('\n');
-    escape_unsafe(&text)
+    json_text::pretty(&Document::of(campaign))
 }
 
 #[derive(Serialize)]

@@ -3,9 +3,9 @@
 
 use super::{
     EarlierEnd, EarlierOutcome, HostReport, LockReport, Report, Resumption, StepReport, WaveEnd, WaveReport,
+    json_text,
 };
 use crate::model::event::{OutputRef, StepResult};
-use crate::model::output::escape_line;
 use crate::model::{
     BootIdentity, EvidenceRole, Finding, HostState, MachineIdentity, Platform, ProductState, Truth,
 };
@@ -20,10 +20,7 @@ const VERSION: u32 = 1;
 /// host's string (also beyond ASCII) is written as `\u…`, so that it can be shown as it is.
 #[must_use]
 pub fn json(report: &Report) -> String {
-    #[expect(clippy::expect_used, reason = "only strings, numbers and enums: nothing that JSON cannot hold")]
-    let mut text = serde_json::to_string_pretty(&Document::of(report)).expect("a report is JSON");
-    text.push('\n');
-    escape_unsafe(&text)
+    json_text::pretty(&Document::of(report))
 }
 
 #[derive(Serialize)]
@@ -333,23 +330,4 @@ impl<'a> Outcome<'a> {
             reason: outcome.reason.as_deref(),
         }
     }
-}
-
-/// Writes characters that a terminal would obey as JSON escapes. They can only stand inside of
-/// strings, and JSON has escaped those below U+0020 already.
-pub(super) fn escape_unsafe(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        // Plain ASCII and the line breaks of the indentation are the common case.
-        let is_safe =
-            c == '\n' || matches!(c, ' '..='~') || escape_line(c.encode_utf8(&mut [0; 4])).starts_with(c);
-        if is_safe {
-            out.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
-    out
 }

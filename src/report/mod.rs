@@ -25,6 +25,7 @@ mod campaign_table;
 mod compare;
 mod html;
 mod json;
+mod json_text;
 pub(crate) mod layout;
 mod looks;
 mod next;

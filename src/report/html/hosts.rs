@@ -96,7 +96,8 @@ impl Said<'_> {
 pub(super) fn said(host: &HostReport) -> Vec<Said<'_>> {
     // What could not be told before is not gone, though it is absent now.
     let was_there = |product: &str| {
-        let there = |finding: &&Finding| matches!(finding.result, ProductState::Present | ProductState::Residue);
+        let there =
+            |finding: &&Finding| matches!(finding.result, ProductState::Present | ProductState::Residue);
         host.found_before.iter().flatten().filter(there).find(|finding| finding.product == product)
     };
     let say = |finding: &'_ Finding| -> Option<(&'static str, &'static str)> {

@@ -23,8 +23,7 @@ fn table_of(report: &Report) -> Markup {
                     th scope="col" class="n" { "Hosts" }
                     th scope="col" class="n" { "Failures" }
                     th scope="col" class="n" { "Unreachable" }
-                    th scope="col" { "First host begun" }
-                    th scope="col" { "Last host ended" }
+                    th scope="col" { "First begun, last ended" }
                     th scope="col" class="lane" aria-hidden="true" {
                         span class="axis" { span { (report.started.strftime("%H:%M").to_string()) } span { (report.ended.strftime("%H:%M").to_string()) } }
                     }
@@ -84,8 +83,13 @@ impl<'a> Lane<'a> {
                 td class="n" data-label="Hosts" { (number(self.wave.hosts)) }
                 td class="n" data-label="Failures" { (of_at_most(self.wave.end.as_ref().map(|end| end.failures), Some(self.wave.max_failures))) }
                 td class="n" data-label="Unreachable" { (of_at_most(self.wave.end.as_ref().map(|end| end.unreachable), self.wave.max_unreachable)) }
-                td class="t" data-label="First host begun" { (self.begun.map(moment).unwrap_or_else(|| "–".to_owned())) }
-                td class="t" data-label="Last host ended" { (self.ended.map(moment).unwrap_or_else(|| "–".to_owned())) @if let Some(took) = self.took() { " " small { (took) } } }
+                td class="t" data-label="First begun, last ended" {
+                    span {
+                        (self.begun.map_or_else(|| "–".to_owned(), moment)) br;
+                        (self.ended.map_or_else(|| "–".to_owned(), moment))
+                        @if let Some(took) = self.took() { small { (took) } }
+                    }
+                }
                 td class="lane" aria-hidden="true" { (self.picture(report, tone)) }
             }
         }
