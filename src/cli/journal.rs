@@ -1,6 +1,6 @@
 //! `journal verify` and `runs list`.
 
-use super::args::Format;
+use super::args::ListFormat;
 use super::error::CliError;
 use super::output::print_bytes;
 use super::run_log::runs_dir;
@@ -33,13 +33,13 @@ pub fn verify(run: &str, runs: Option<&Path>) -> Result<ExitCode, CliError> {
 }
 
 /// Runs `runs list`.
-pub fn list(runs: Option<&Path>, format: Format) -> Result<ExitCode, CliError> {
+pub fn list(runs: Option<&Path>, format: ListFormat) -> Result<ExitCode, CliError> {
     let dir = runs_dir(runs);
     let runs = journal::list(&dir)?;
     let text = match format {
-        Format::Json => as_json(&runs),
-        Format::Table if runs.is_empty() => format!("no runs in {}\n", dir.display()),
-        Format::Table => runs.iter().map(line).collect(),
+        ListFormat::Json => as_json(&runs),
+        ListFormat::Table if runs.is_empty() => format!("no runs in {}\n", dir.display()),
+        ListFormat::Table => runs.iter().map(line).collect(),
     };
     print_bytes(text.as_bytes())?;
     Ok(ExitCode::Success)

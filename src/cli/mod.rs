@@ -63,6 +63,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
+    if let Some(options) = verb.output() {
+        output::check_output(options)?;
+    }
     match verb {
         Verb::Identify(arguments) => identify::run("identify", &arguments),
         Verb::Verify(arguments) => identify::run("verify", &arguments),

@@ -3,7 +3,6 @@
 use super::apply::{PLAN_FILE, REQUIRE_APPROVAL, Work, access_of, ask_before_local};
 use super::args::ApplyArguments;
 use super::error::CliError;
-use super::output::refuse_unwritable;
 use super::run_log::{RunLog, operator, runs_dir};
 use crate::apply::{Past, steady_now};
 use crate::journal::{Run, Writer};
@@ -15,7 +14,6 @@ use crate::plan::{self, Plan};
 /// Runs `apply --resume`.
 pub fn run(arguments: &ApplyArguments) -> Result<ExitCode, CliError> {
     let which = arguments.resume.as_deref().unwrap_or("last");
-    refuse_unwritable(arguments.run.output.output.as_deref(), "-o")?;
     let (journal, run) = Writer::open(&runs_dir(arguments.run.runs.as_deref()), which)?;
     let hosts = hosts_of(&run)?;
     let (plan, bytes) = plan_of(&run)?;
