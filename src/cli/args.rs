@@ -87,6 +87,16 @@ pub enum Format {
     Table,
     /// JSON, versioned (docs/report-schema.json)
     Json,
+    /// One JSON object a line: the run, each host, the summary
+    Ndjson,
+    /// CSV for spreadsheets: one row for each host and product
+    Csv,
+    /// JUnit XML for CI servers
+    Junit,
+    /// SARIF 2.1.0 for code-scanning pages
+    Sarif,
+    /// Markdown for a job summary or a ticket
+    Markdown,
 }
 
 /// How a list or a plan is written.

@@ -4,7 +4,7 @@ use super::args::{Format, OutputArguments};
 use super::error::CliError;
 use crate::journal;
 use crate::model::output::shell_word;
-use crate::report::{Report, TableOptions, json, table};
+use crate::report::{Report, TableOptions, csv, json, junit, markdown, ndjson, sarif, table};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -75,6 +75,11 @@ fn by_extension(file: &Path) -> Option<Format> {
     let extension = file.extension()?.to_str()?.to_ascii_lowercase();
     match extension.as_str() {
         "json" => Some(Format::Json),
+        "ndjson" | "jsonl" => Some(Format::Ndjson),
+        "csv" => Some(Format::Csv),
+        "xml" => Some(Format::Junit),
+        "sarif" => Some(Format::Sarif),
+        "md" | "markdown" => Some(Format::Markdown),
         _ => None,
     }
 }
@@ -174,6 +179,11 @@ pub fn render(report: &Report, run: Option<&str>, options: &OutputArguments, to:
             table(report, &TableOptions { width: width(to.is_terminal()), color, verbose, run })
         }
         Format::Json => json(report),
+        Format::Ndjson => ndjson(report),
+        Format::Csv => csv(report),
+        Format::Junit => junit(report),
+        Format::Sarif => sarif(report),
+        Format::Markdown => markdown(report),
     }
 }
 
@@ -305,11 +315,15 @@ mod tests {
         ok("-o a.json", &["json>a.json"]);
         ok("-o a.txt", &["table>a.txt"]);
         ok("-o a", &["table>a"]);
-        ok("-o a.JSON -o b -o -", &["json>a.JSON", "table>b", "table>-"]);
+        ok("-o a.SARIF -o b.xml -o c.jsonl", &["sarif>a.SARIF", "junit>b.xml", "ndjson>c.jsonl"]);
+        ok(
+            "-o a.ndjson -o b.md -o c.csv -o -",
+            &["ndjson>a.ndjson", "markdown>b.md", "csv>c.csv", "table>-"],
+        );
         ok("--format json -o a.txt", &["json>a.txt"]);
-        ok("-o a -o b --format table --format json", &["table>a", "json>b"]);
-        ok("--format json -o a.json --format table", &["json>a.json", "table>-"]);
-        ok("--format table -o - --format json -o a.json", &["table>-", "json>a.json"]);
+        ok("-o a -o b --format csv --format json", &["csv>a", "json>b"]);
+        ok("--format junit -o a.xml --format table", &["junit>a.xml", "table>-"]);
+        ok("--format table -o - --format junit -o a.xml", &["table>-", "junit>a.xml"]);
     }
 
     #[test]
@@ -318,11 +332,11 @@ mod tests {
             let message = paired(line).unwrap_err();
             assert!(message.contains(expected), "{line}: {message}");
         };
-        bad("--format json --format table", "2 `--format` are given, but 0 `-o`");
+        bad("--format json --format csv", "2 `--format` are given, but 0 `-o`");
         bad("--format json -o a -o b", "2 files are given by `-o`, but 1 `--format`");
-        bad("--format json -o - --format table", "two results would go to standard output");
+        bad("--format json -o - --format csv", "two results would go to standard output");
         bad("-o a.csv -o ./a.csv", "two results would go to `./a.csv`");
-        bad("--format table --format json -o a.json", "`a.json` would be written as table");
+        bad("--format table --format junit -o a.xml", "`a.xml` would be written as table");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Reports: pure functions of a run's records. They say what the journal holds, and nothing else.
 //!
-//! Owns the reading of records into a [`Report`] and its forms: [`table`] for people, [`json`] for
-//! programs (`docs/report-schema.json`). Refuses records that do not begin with the start of a run.
+//! Owns the reading of records into a [`Report`] and its forms: [`table`] and [`markdown`] for people,
+//! [`json`] and [`ndjson`] for programs (`docs/report-schema.json`), [`csv()`] for spreadsheets, [`junit`]
+//! and [`sarif`] for CI servers and code-scanning pages (`docs/reports.md`). Refuses records that do not
+//! begin with the start of a run.
 //!
 //! Every host of the run has exactly one state, also where the journal has no end for it:
 //!
@@ -19,14 +21,29 @@
 mod build;
 mod build_host;
 mod compare;
+mod csv;
 mod json;
+mod json_views;
+mod junit;
 pub(crate) mod layout;
+mod markdown;
+mod ndjson;
 mod next;
+mod sarif;
+mod sarif_log;
+mod standing;
 mod table;
 mod table_host;
+mod words;
 
+pub use self::csv::csv;
 pub use compare::{Change, ChangeKind, Comparison, RunRef};
 pub use json::json;
+pub use junit::junit;
+pub use markdown::markdown;
+pub use ndjson::ndjson;
+pub use sarif::sarif;
+pub use standing::Standing;
 pub use table::{TableOptions, table};
 
 use crate::model::event::{OutputRef, StepResult};
@@ -311,17 +328,6 @@ impl Report {
     /// When there is none, or they are not those of one run.
     pub fn from_records(records: &[Record]) -> Result<Self, ReportError> {
         build::build(records)
-    }
-
-    /// What the process exited with, as the record of the end or of the stop says; of a run that has
-    /// neither, what its hosts' states lead to, but never success: nobody can vouch for a run that did
-    /// not end.
-    #[must_use]
-    pub fn exit_code(&self) -> ExitCode {
-        self.recorded_exit.unwrap_or_else(|| {
-            let states = self.hosts.iter().map(|host| host.state);
-            ExitCode::of_states_under(states, self.pending_is_ok()).worst(ExitCode::CannotVouch)
-        })
     }
 
     /// Whether the plan's policy takes a removal whose reboot is still to come for a success.

@@ -1,7 +1,7 @@
 //! The report for people: what needs attention first, then the counts, then the verdict.
 
 use super::layout::{width_of, wrap, wrap_command};
-use super::{HostReport, Report, WaveEnd, WaveReport, next, table_host};
+use super::{HostReport, Report, WaveEnd, WaveReport, next, table_host, words};
 use crate::model::output::escape_line;
 use crate::model::{ExitCode, HostState};
 
@@ -37,6 +37,9 @@ impl TableOptions<'_> {
 pub fn table(report: &Report, options: &TableOptions<'_>) -> String {
     let options = TableOptions { width: options.width.max(40), ..*options };
     let mut out = Lines { options, text: String::new() };
+    if let Some(broken) = words::broken(report) {
+        out.wrapped("", &broken);
+    }
     header(&mut out, report);
     table_host::draw_hosts(&mut out, report);
     for wave in &report.waves {
@@ -131,6 +134,15 @@ fn header(out: &mut Lines<'_>, report: &Report) {
     let at = report.started.strftime("%Y-%m-%d %H:%M:%S UTC");
     out.wrapped("", &format!("{} at {at}, {took}", report.verb));
     out.wrapped("", &format!("run {}", report.run));
+    if !report.scope.is_empty() {
+        out.wrapped("scope", &words::scope(&report.scope));
+    }
+    for seal in report.check.iter().flat_map(|check| &check.seals) {
+        out.wrapped("seal", seal);
+    }
+    for remark in report.check.iter().flat_map(|check| &check.remarks) {
+        out.wrapped("journal", remark);
+    }
     out.line("");
 }
 
@@ -195,7 +207,7 @@ fn summary(report: &Report) -> String {
 }
 
 /// The verdict in sentences.
-fn verdict(report: &Report) -> String {
+pub(super) fn verdict(report: &Report) -> String {
     let count =
         |states: &[HostState]| -> usize { states.iter().filter_map(|state| report.summary.get(state)).sum() };
     let total = report.hosts.len();

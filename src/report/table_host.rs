@@ -2,7 +2,7 @@
 
 use super::layout::{pad, width_of, wrap, wrap_at_most, wrap_command};
 use super::table::{Lines, TableOptions, hosts};
-use super::{HostReport, Report, StepReport};
+use super::{HostReport, Report, StepReport, words};
 use crate::model::event::StepResult;
 use crate::model::output::escape_line;
 use crate::model::{Finding, HostState, ProductState};
@@ -142,7 +142,8 @@ fn product(finding: &Finding) -> String {
         ProductState::Unknown => " (unknown)",
         ProductState::Present | ProductState::Absent => "",
     };
-    escape_line(&format!("{}{version}{result}", finding.product))
+    let exemption = finding.exemption.as_ref().map(|exemption| format!(" ({})", exemption.kind.word()));
+    escape_line(&format!("{}{version}{result}{}", finding.product, exemption.unwrap_or_default()))
 }
 
 /// The widths of the columns host, state, what and why.
@@ -290,6 +291,9 @@ fn lock_notes(host: &HostReport, verbose: bool) -> Vec<String> {
 fn draw_finding(out: &mut Lines<'_>, finding: &Finding) {
     let version = finding.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
     out.detail(2, &format!("{}{version} ({}): {}", finding.product, finding.name, finding.result.word()));
+    if let Some(exemption) = &finding.exemption {
+        out.detail(4, &words::exemption(exemption));
+    }
     for evidence in &finding.evidence {
         let because = evidence.facts.iter().chain(&evidence.reason).cloned().collect::<Vec<_>>().join("; ");
         let because = if because.is_empty() { because } else { format!(": {because}") };
