@@ -9,15 +9,17 @@ use crate::model::output::escape_line;
 use crate::model::{Finding, ProductState};
 
 /// So many hosts, changes, waves and notes are shown.
-const HOSTS: usize = 40;
-const CHANGES: usize = 40;
+const HOSTS: usize = 30;
+const CHANGES: usize = 30;
 const WAVES: usize = 20;
-const NOTES: usize = 20;
+const NOTES: usize = 15;
 /// So many products of a host are named.
 const PRODUCTS: usize = 4;
-/// So long a name, and so long a sentence may be, in characters.
+/// So long a name, and so long a sentence may be, in bytes.
 const NAME: usize = 80;
 const SENTENCE: usize = 240;
+/// Texts with longer runs of backticks get apostrophes for them: a span must stay short.
+const LONGEST_FENCE: usize = 3;
 
 /// The report as Markdown, at most 64 KiB long.
 #[must_use]
@@ -182,12 +184,15 @@ fn and_more(out: &mut String, count: usize, most: usize) {
 
 /// A text as a code span, at most so long. Nothing for an empty text.
 fn code(text: &str, most: usize) -> String {
-    let text = words::cut(&escape_line(text), most);
+    let mut text = words::cut(&escape_line(text), most);
     if text.trim().is_empty() {
         return String::new();
     }
     // A span ends at as many backticks as it begins with: one more than any run within.
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let mut longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    if longest > LONGEST_FENCE {
+        (text, longest) = (text.replace('`', "'"), 0);
+    }
     let fence = "`".repeat(longest + 1);
     let pad = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
     format!("{fence}{pad}{text}{pad}{fence}")
@@ -211,7 +216,9 @@ mod tests {
         assert_eq!(code(" a", 9), "`  a `");
         assert_eq!(code("", 9), "");
         assert_eq!(code("  ", 9), "");
-        assert_eq!(code("abcdef", 4), "`abc…`");
+        assert_eq!(code("abcdef", 5), "`ab…`");
+        assert_eq!(code("ホホ", 5), "`…`");
+        assert_eq!(code("a````b", 9), "`a''''b`");
         assert_eq!(cell("a|b\\|c", 9), "`a¦b\\¦c`");
     }
 }

@@ -139,16 +139,17 @@ impl<'a> Changes<'a> {
     }
 }
 
-/// A text that is at most `most` characters long; what is cut off is marked.
+/// A text that is at most `most` bytes long; what is cut off is marked.
 pub(super) fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some(_) => {
-            let mut short: String = text.chars().take(most.saturating_sub(1)).collect();
-            short.push('…');
-            short
-        }
-        None => text.to_owned(),
+    const MARK: char = '…';
+    if text.len() <= most {
+        return text.to_owned();
     }
+    let room = most.saturating_sub(MARK.len_utf8());
+    let mut short: String =
+        text.char_indices().take_while(|(at, c)| at + c.len_utf8() <= room).map(|(_, c)| c).collect();
+    short.push(MARK);
+    short
 }
 
 /// The checks that decided a finding, in one line.
