@@ -4,7 +4,7 @@ use super::args::{ApplyArguments, ChangingArguments, RunArguments, RunningArgume
 use super::ask::ask;
 use super::error::CliError;
 use super::fleet::access;
-use super::output::{print_bytes, write_report};
+use super::output::{print_bytes, stdout_is_for_people, write_report};
 use super::person::Terminal;
 use super::plan::{make, shown};
 use super::resume;
@@ -80,10 +80,12 @@ pub fn plan_and_apply(arguments: &RunArguments) -> Result<ExitCode, CliError> {
         }
         return Ok(made.exit);
     }
-    if arguments.yes {
+    if arguments.yes || !stdout_is_for_people(&connect.run.output)? {
         tell!("{}", shown(&made.plan, &digest));
     } else {
         print_bytes(shown(&made.plan, &digest).as_bytes())?;
+    }
+    if !arguments.yes {
         ask(&format!("Change {work} host(s) as shown?"), UNCONFIRMED)?;
     }
     let mut access = made.access;

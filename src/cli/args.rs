@@ -64,6 +64,32 @@ pub enum Verb {
     Man,
 }
 
+impl Verb {
+    /// How its result is told, where it takes the options for that.
+    #[must_use]
+    pub fn output(&self) -> Option<&OutputArguments> {
+        match self {
+            Self::Identify(arguments) => Some(&arguments.connect.run.output),
+            Self::Verify(arguments) => Some(&arguments.look.connect.run.output),
+            Self::Plan(arguments) => Some(&arguments.make.connect.run.output),
+            Self::Apply(arguments) => Some(&arguments.run.output),
+            Self::Run(arguments) => Some(&arguments.make.connect.run.output),
+            Self::Report(arguments) | Self::Runs(RunsVerb::Show(arguments)) => Some(&arguments.output),
+            Self::Inventory(InventoryVerb::List(arguments) | InventoryVerb::Check(arguments)) => {
+                Some(&arguments.run.output)
+            }
+            Self::Approve(_)
+            | Self::Directive(_)
+            | Self::Journal(_)
+            | Self::Scope(_)
+            | Self::Runs(RunsVerb::List { .. })
+            | Self::Playbook(_)
+            | Self::Completions { .. }
+            | Self::Man => None,
+        }
+    }
+}
+
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -73,6 +99,25 @@ pub enum Format {
     Json,
     /// One HTML page, complete in itself
     Html,
+    /// One JSON object a line: the run, each host, the summary
+    Ndjson,
+    /// CSV for spreadsheets: one row for each host and product
+    Csv,
+    /// JUnit XML for CI servers
+    Junit,
+    /// SARIF 2.1.0 for code-scanning pages
+    Sarif,
+    /// Markdown for a job summary or a ticket
+    Markdown,
+}
+
+/// How a list or a plan is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// A table for people
+    Table,
+    /// JSON, versioned
+    Json,
 }
 
 /// How to become root.
@@ -151,12 +196,12 @@ pub struct RunningArguments {
 /// How a result is told.
 #[derive(Debug, Args)]
 pub struct OutputArguments {
-    /// How the result is written
-    #[arg(long, value_enum, default_value_t = Format::Table, help_heading = "Output")]
-    pub format: Format,
-    /// Write the result to this file instead of standard output
+    /// How the result is written (default: as the file's name ends, else a table); may be given several times: the n-th is for the n-th -o, a last one without -o for standard output
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
+    pub format: Vec<Format>,
+    /// Write the result to this file instead of standard output (`-`); may be given several times
     #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = "Output")]
-    pub output: Option<PathBuf>,
+    pub output: Vec<PathBuf>,
     /// No progress
     #[arg(short = 'q', long, help_heading = "Output")]
     pub quiet: bool,
@@ -254,8 +299,8 @@ pub enum PlanVerb {
         /// The plan file
         plan: PathBuf,
         /// How it is written
-        #[arg(long, value_enum, default_value_t = Format::Table)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+        format: ListFormat,
     },
     /// Show what differs between two plans; exit 1 if something does
     Diff {
@@ -528,8 +573,8 @@ pub enum RunsVerb {
         #[arg(long, value_name = "DIR", env = "UPROOT_RUNS")]
         runs: Option<PathBuf>,
         /// How it is written
-        #[arg(long, value_enum, default_value_t = Format::Table)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+        format: ListFormat,
     },
     /// Show one run, host by host and step by step
     Show(ReportArguments),

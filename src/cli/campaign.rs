@@ -4,17 +4,16 @@ use super::args::{Format, ReportArguments};
 use super::compare::read_all;
 use super::directive::{clock_of, read_directive};
 use super::error::CliError;
-use super::output::{wants_color, width, write_result};
+use super::output::{refuse_other_forms, wants_color, width, write_results};
 use super::run_log::runs_dir;
 use super::scope;
 use crate::directive::clock::{day_of, end_of_day, find_zone};
 use crate::journal;
 use crate::model::ExitCode;
-use crate::report::{Campaign, TableOptions, campaign_json, campaign_table};
+use crate::report::{Campaign, TableOptions, campaign_json, campaign_markdown, campaign_table};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use std::io::IsTerminal;
 
 /// Whether one run is asked for as a campaign.
 pub fn is_asked(arguments: &ReportArguments) -> bool {
@@ -27,6 +26,7 @@ pub fn is_asked(arguments: &ReportArguments) -> bool {
 
 /// Renders the campaign. Exits by what is left on the hosts, see `Campaign::exit_code`.
 pub fn run(arguments: &ReportArguments) -> Result<ExitCode, CliError> {
+    refuse_other_forms(&arguments.output, "a campaign", &FORMS)?;
     if !arguments.against.is_empty() {
         return Err(CliError::input(
             "`--against` compares one run with older ones, and does not go with a campaign",
@@ -94,22 +94,18 @@ fn moment(day: Option<Date>, zone: &TimeZone) -> Result<Timestamp, CliError> {
     }
 }
 
+/// The forms in which a campaign is told.
+const FORMS: [Format; 3] = [Format::Table, Format::Json, Format::Markdown];
+
 fn write(campaign: &Campaign, arguments: &ReportArguments) -> Result<(), CliError> {
-    let file = arguments.output.output.as_deref();
-    let to_terminal = file.is_none() && std::io::stdout().is_terminal();
-    let text = match arguments.output.format {
-        Format::Html => {
-            return Err(CliError::input(
-                "a campaign is told as a table or as JSON",
-                "give `--format table` or `--format json`",
-            ));
-        }
+    write_results(&arguments.output, |to| match to.format {
         Format::Json => campaign_json(campaign),
-        Format::Table => {
-            let color = to_terminal && wants_color();
+        Format::Markdown => campaign_markdown(campaign),
+        _ => {
+            let color = to.is_terminal() && wants_color();
             let verbose = arguments.output.verbose > 0;
-            campaign_table(campaign, &TableOptions { width: width(to_terminal), color, verbose, run: None })
+            let width = width(to.is_terminal());
+            campaign_table(campaign, &TableOptions { width, color, verbose, run: None })
         }
-    };
-    write_result(&text, file)
+    })
 }

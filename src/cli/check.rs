@@ -3,7 +3,7 @@
 use super::args::{ConnectArguments, Format};
 use super::error::CliError;
 use super::fleet::{Fleet, again};
-use super::output::{refuse_page, refuse_unwritable, width, write_result};
+use super::output::{check_list_output, width, write_results};
 use super::run_log::entry;
 use super::signals::Watch;
 use crate::apply::{Access, Stop, become_option, unreached_option};
@@ -15,21 +15,19 @@ use crate::plan::PlannedConnection;
 use crate::report::layout::{wrap, wrap_command};
 use crate::transport::{TransportError, TransportErrorKind, pool};
 use serde_json::json;
-use std::io::IsTerminal;
 
 /// Runs `inventory list`.
 pub fn list(arguments: &ConnectArguments) -> Result<ExitCode, CliError> {
-    refuse_page(arguments.run.output.format)?;
+    check_list_output(&arguments.run.output, "inventory list")?;
     let fleet = Fleet::read(arguments)?;
     let names: Vec<String> = fleet.hosts.iter().map(|(host, _)| host.name.clone()).collect();
-    let text = match arguments.run.output.format {
-        Format::Table | Format::Html => inventory::render_list(&fleet.inventory, &names),
-        Format::Json => {
+    write_results(&arguments.run.output, |to| match to.format {
+        Format::Table => inventory::render_list(&fleet.inventory, &names),
+        _ => {
             let value = inventory::list_json(&fleet.inventory, &names);
             format!("{}\n", serde_json::to_string_pretty(&value).unwrap_or_default())
         }
-    };
-    write_result(&text, arguments.run.output.output.as_deref())?;
+    })?;
     Ok(ExitCode::Success)
 }
 
@@ -44,8 +42,7 @@ struct Checked {
 
 /// Runs `inventory check`: connects to every host, asks who it is, and whether root can be had.
 pub fn check(arguments: &ConnectArguments) -> Result<ExitCode, CliError> {
-    refuse_page(arguments.run.output.format)?;
-    refuse_unwritable(arguments.run.output.output.as_deref(), "-o")?;
+    check_list_output(&arguments.run.output, "inventory check")?;
     let fleet = Fleet::read(arguments)?;
     let access = fleet.access(arguments)?;
     let cancel = Cancel::new().map_err(CliError::System)?;
@@ -76,14 +73,10 @@ pub fn check(arguments: &ConnectArguments) -> Result<ExitCode, CliError> {
     let answers = pool::for_each(parallel, &hosts, &cancel, work, on_panic);
     let missing = answers.iter().filter(|answer| answer.is_none()).count();
     let checked: Vec<Checked> = answers.into_iter().flatten().collect();
-    let text = match arguments.run.output.format {
-        Format::Table | Format::Html => {
-            let options = &arguments.run.output;
-            table(&checked, width(options.output.is_none() && std::io::stdout().is_terminal()))
-        }
-        Format::Json => as_json(&checked),
-    };
-    write_result(&text, arguments.run.output.output.as_deref())?;
+    write_results(&arguments.run.output, |to| match to.format {
+        Format::Table => table(&checked, width(to.is_terminal())),
+        _ => as_json(&checked),
+    })?;
     Ok(if watch.interrupted() {
         ExitCode::Interrupted
     } else if missing == 0 && checked.iter().all(|c| c.fine) {

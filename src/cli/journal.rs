@@ -1,9 +1,9 @@
 //! `journal verify` and `runs list`.
 
-use super::args::{Format, VerifyJournalArguments};
+use super::args::{Format, ListFormat, VerifyJournalArguments};
 use super::error::CliError;
 use super::evidence::{read_signers, remarks, seal_lines};
-use super::output::{print_bytes, refuse_page};
+use super::output::print_bytes;
 use super::run_log::runs_dir;
 use crate::journal::{self, Audit, Defect, RunSummary, Signer};
 use crate::model::ExitCode;
@@ -99,14 +99,13 @@ fn verified_as_json(audit: &Audit, required: Option<u16>) -> String {
 }
 
 /// Runs `runs list`.
-pub fn list(runs: Option<&Path>, format: Format) -> Result<ExitCode, CliError> {
-    refuse_page(format)?;
+pub fn list(runs: Option<&Path>, format: ListFormat) -> Result<ExitCode, CliError> {
     let dir = runs_dir(runs);
     let runs = journal::list(&dir)?;
     let text = match format {
-        Format::Json => as_json(&runs),
-        Format::Table if runs.is_empty() => format!("no runs in {}\n", dir.display()),
-        Format::Table | Format::Html => runs.iter().map(line).collect(),
+        ListFormat::Json => as_json(&runs),
+        ListFormat::Table if runs.is_empty() => format!("no runs in {}\n", dir.display()),
+        ListFormat::Table => runs.iter().map(line).collect(),
     };
     print_bytes(text.as_bytes())?;
     Ok(ExitCode::Success)

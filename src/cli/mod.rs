@@ -71,6 +71,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
+    if let Some(options) = verb.output() {
+        output::check_output(options)?;
+    }
     match verb {
         Verb::Identify(arguments) => identify::run("identify", &arguments, &Against::default()),
         Verb::Verify(arguments) => {

@@ -1,10 +1,10 @@
 //! `plan`, `plan show`, `plan diff`.
 
-use super::args::{Format, MakePlanArguments, PlanArguments};
+use super::args::{Format, ListFormat, MakePlanArguments, PlanArguments};
 use super::error::CliError;
 use super::fleet::Fleet;
 use super::identify::{Look, NOT_DONE, read_playbook};
-use super::output::{print_bytes, refuse_page, refuse_unwritable, width, write_report, write_result};
+use super::output::{print_bytes, refuse_unwritable, render, width, write_report, write_results};
 use super::run_log::operator;
 use super::scope;
 use crate::apply::{Access, SurveyOutcome};
@@ -39,10 +39,10 @@ pub fn run(arguments: &PlanArguments) -> Result<ExitCode, CliError> {
         return Ok(made.exit);
     }
     let digest = plan::write(&arguments.out, &made.plan, arguments.force)?;
-    match output.format {
-        Format::Json | Format::Html => write_report(&made.report, output)?,
-        Format::Table => write_result(&shown(&made.plan, &digest), output.output.as_deref())?,
-    }
+    write_results(output, |to| match to.format {
+        Format::Table => shown(&made.plan, &digest),
+        _ => render(&made.report, None, output, to),
+    })?;
     tell!("plan written to {} (SHA-256 {digest})", arguments.out.display());
     if made.plan.hosts.iter().any(|host| !host.steps.is_empty()) {
         let file = shell_word(&arguments.out.to_string_lossy());
@@ -174,12 +174,11 @@ pub fn shown(plan: &Plan, digest: &str) -> String {
 }
 
 /// Runs `plan show`.
-pub fn show(file: &Path, format: Format) -> Result<ExitCode, CliError> {
-    refuse_page(format)?;
+pub fn show(file: &Path, format: ListFormat) -> Result<ExitCode, CliError> {
     let (plan, bytes, digest) = plan::read(file)?;
     match format {
-        Format::Json => print_bytes(&bytes)?,
-        Format::Table | Format::Html => print_bytes(shown(&plan, &digest).as_bytes())?,
+        ListFormat::Json => print_bytes(&bytes)?,
+        ListFormat::Table => print_bytes(shown(&plan, &digest).as_bytes())?,
     }
     Ok(ExitCode::Success)
 }

@@ -4,7 +4,6 @@ use super::apply::{PLAN_FILE, REQUIRE_APPROVAL, Work, access_of, ask_before_loca
 use super::args::ApplyArguments;
 use super::error::CliError;
 use super::evidence::refusal;
-use super::output::refuse_unwritable;
 use super::run_log::{RunLog, operator, runs_dir};
 use crate::apply::{Past, steady_now};
 use crate::journal::{self, Defect, Run, Writer};
@@ -18,7 +17,6 @@ use std::path::Path;
 /// Runs `apply --resume`.
 pub fn run(arguments: &ApplyArguments) -> Result<ExitCode, CliError> {
     let which = arguments.resume.as_deref().unwrap_or("last");
-    refuse_unwritable(arguments.run.output.output.as_deref(), "-o")?;
     let runs = runs_dir(arguments.run.runs.as_deref());
     refuse_unsealed(&runs, which)?;
     let (journal, run) = Writer::open(&runs, which)?;

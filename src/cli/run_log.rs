@@ -2,7 +2,7 @@
 
 use super::args::{OutputArguments, RunningArguments};
 use super::error::CliError;
-use super::output::{refuse_unwritable, wants_color};
+use super::output::wants_color;
 use crate::apply::{ApplyError, is_retried};
 use crate::journal::{self, Writer};
 use crate::model::event::HostEntry;
@@ -83,7 +83,6 @@ impl RunLog {
 
     /// Makes the run's directory and writes the first record.
     pub fn start(start: Start<'_>, run: &RunningArguments) -> Result<Self, CliError> {
-        refuse_unwritable(run.output.output.as_deref(), "-o")?;
         let id = journal::new_run_id();
         let journal = Writer::create(&runs_dir(run.runs.as_deref()), &id).map_err(CliError::Runs)?;
         journal.set_redactor(start.redactor);

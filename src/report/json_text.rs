@@ -2,14 +2,23 @@
 
 use crate::model::output::escape_line;
 use serde::Serialize;
-use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 use std::io::{self, Write};
 
 /// The value as JSON, indented, with a line break at its end. What a terminal would obey in a string (also
 /// beyond ASCII) is written as `\u…`.
 pub(super) fn pretty<T: Serialize>(value: &T) -> String {
+    written(value, PrettyFormatter::new())
+}
+
+/// The same in one line.
+pub(super) fn line<T: Serialize>(value: &T) -> String {
+    written(value, CompactFormatter)
+}
+
+fn written<T: Serialize, F: Formatter>(value: &T, formatter: F) -> String {
     let mut text = Vec::new();
-    let formatter = Visible(PrettyFormatter::new());
+    let formatter = Visible(formatter);
     #[expect(clippy::expect_used, reason = "only strings, numbers and enums: nothing that JSON cannot hold")]
     value.serialize(&mut Serializer::with_formatter(&mut text, formatter)).expect("a report is JSON");
     text.push(b'\n');
@@ -17,10 +26,10 @@ pub(super) fn pretty<T: Serialize>(value: &T) -> String {
     String::from_utf8(text).expect("JSON is UTF-8")
 }
 
-/// The usual indentation, with unsafe characters of strings escaped.
-struct Visible(PrettyFormatter<'static>);
+/// A usual form, with unsafe characters of strings escaped.
+struct Visible<F>(F);
 
-impl Formatter for Visible {
+impl<F: Formatter> Formatter for Visible<F> {
     /// A part of a string in which serde_json has nothing to escape: those below U+0020 are not in it.
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
         if fragment.bytes().all(|byte| matches!(byte, b' '..=b'~')) {

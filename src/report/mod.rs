@@ -1,7 +1,9 @@
 //! Reports: pure functions of a run's records. They say what the journal holds, and nothing else.
 //!
-//! Owns the reading of records into a [`Report`] and its forms: [`table`] for people, [`json`] for
-//! programs (`docs/report-schema.json`). Refuses records that do not begin with the start of a run.
+//! Owns the reading of records into a [`Report`] and its forms: [`table`] and [`markdown`] for people,
+//! [`json`] and [`ndjson`] for programs (`docs/report-schema.json`), [`csv()`] for spreadsheets, [`junit`]
+//! and [`sarif`] for CI servers and code-scanning pages (`docs/reports.md`). Refuses records that do not
+//! begin with the start of a run.
 //!
 //! Every host of the run has exactly one state, also where the journal has no end for it:
 //!
@@ -23,17 +25,26 @@ mod campaign_json;
 mod campaign_markdown;
 mod campaign_table;
 mod compare;
+mod csv;
 mod html;
 mod json;
 mod json_text;
+mod json_views;
+mod junit;
 pub(crate) mod layout;
 mod looks;
+mod markdown;
+mod ndjson;
 mod next;
+mod sarif;
+mod sarif_log;
 mod scope;
+mod standing;
 mod table;
 mod table_check;
 mod table_compare;
 mod table_host;
+mod words;
 
 pub use build::ReportBuilder;
 pub use campaign::{
@@ -45,8 +56,14 @@ pub use campaign_markdown::campaign_markdown;
 pub use campaign_table::campaign_table;
 pub use compare::{Change, ChangeKind, CompareError, Comparison, FailOn, RunRef};
 pub use html::{Deadline, DirectiveClock, HtmlOptions, Met, html};
+pub use self::csv::csv;
 pub use json::json;
+pub use junit::junit;
+pub use markdown::markdown;
+pub use ndjson::ndjson;
+pub use sarif::sarif;
 pub use scope::OF_FACTS;
+pub use standing::Standing;
 pub use table::{TableOptions, table};
 
 use crate::model::event::{OutputRef, StepResult};
@@ -347,20 +364,6 @@ impl Report {
         let mut builder = ReportBuilder::default();
         records.into_iter().try_for_each(|record| builder.take(record))?;
         builder.finish()
-    }
-
-    /// What the process exited with, as the record of the end or of the stop says; of a run that has
-    /// neither, what its hosts' states lead to, but never success: nobody can vouch for a run that did
-    /// not end, and for none whose journal is broken.
-    #[must_use]
-    pub fn exit_code(&self) -> ExitCode {
-        if self.check.as_ref().is_some_and(JournalCheck::is_broken) {
-            return ExitCode::CannotVouch;
-        }
-        self.recorded_exit.unwrap_or_else(|| {
-            let states = self.hosts.iter().map(|host| host.state);
-            ExitCode::of_states_under(states, self.pending_is_ok()).worst(ExitCode::CannotVouch)
-        })
     }
 
     /// Whether the plan's policy takes a removal whose reboot is still to come for a success.

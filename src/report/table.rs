@@ -290,6 +290,11 @@ fn listed_apart(report: &Report) -> Option<String> {
     (!counted.is_empty()).then(|| format!("Findings with a flag: {}.", counted.join(", ")))
 }
 
+/// The verdict as one text.
+pub(super) fn verdict_text(report: &Report) -> String {
+    verdict(report).join(" ")
+}
+
 /// What is to be said of the run as a whole, if it did not just end.
 fn how_it_ended(report: &Report) -> Option<String> {
     let because = report.stopped.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
