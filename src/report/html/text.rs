@@ -44,7 +44,7 @@ pub(super) fn shown_end(text: &str, most: usize) -> String {
 }
 
 fn clip(text: &str, most: usize) -> Cow<'_, str> {
-    // No character is longer than four bytes, so a short text need not be counted.
+    // A character is at least one byte, so a short text need not be counted.
     if text.len() <= most {
         return Cow::Borrowed(text);
     }
