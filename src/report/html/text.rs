@@ -36,12 +36,15 @@ pub(super) fn shown_end(text: &str, most: usize) -> String {
     }
     let end: String = text.chars().skip(left_out).collect();
     // A cut line would be read as if it began there.
-    let whole_lines = end.split_once('\n').map_or(end.as_str(), |(_, rest)| rest);
-    format!("[{left_out} characters or more before this are left out]\n{}", escape_block(whole_lines))
+    let (left_out, whole_lines) = match end.split_once('\n') {
+        Some((cut, rest)) => (left_out + cut.chars().count() + 1, rest),
+        None => (left_out, end.as_str()),
+    };
+    format!("[{} characters before this are left out]\n{}", number(left_out), escape_block(whole_lines))
 }
 
 fn clip(text: &str, most: usize) -> Cow<'_, str> {
-    // No character is longer than four bytes, so a short text need not be counted.
+    // A character is at least one byte, so a short text need not be counted.
     if text.len() <= most {
         return Cow::Borrowed(text);
     }
@@ -144,6 +147,7 @@ mod tests {
     fn the_end_of_an_output_begins_with_a_whole_line() {
         assert_eq!(shown_end("one\ntwo\x1b\n", 100), "one\ntwo\\x1b");
         let text = shown_end("first line\nsecond line\nthird line\n", 25);
-        assert_eq!(text, "[8 characters or more before this are left out]\nthird line");
+        assert_eq!(text, "[11 characters before this are left out]\nsecond line\nthird line");
+        assert_eq!(shown_end("one long line", 4), "[9 characters before this are left out]\nline");
     }
 }
