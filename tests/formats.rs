@@ -391,8 +391,8 @@ fn reports() -> impl Strategy<Value = Report> {
     let ends = proptest::collection::vec(proptest::option::weighted(0.9, end), 0..5);
     let exits =
         [ExitCode::Success, ExitCode::Found, ExitCode::CannotVouch, ExitCode::Stopped, ExitCode::Interrupted];
-    let last = (0..3u8, proptest::sample::select(exits.to_vec()), any::<bool>(), 0..4u8);
-    (ends, last).prop_map(|(ends, (last, exit, pending_is_ok, check))| {
+    let last = (0..3u8, proptest::sample::select(exits.to_vec()), any::<bool>(), 0..4u8, any::<bool>());
+    (ends, last).prop_map(|(ends, (last, exit, pending_is_ok, check, only_new))| {
         let names: Vec<String> = (0..ends.len()).map(|number| format!("h{number}")).collect();
         let mut script = Script::default();
         script.start(&names.iter().map(String::as_str).collect::<Vec<_>>());
@@ -411,6 +411,9 @@ fn reports() -> impl Strategy<Value = Report> {
         let mut report = script.report();
         if pending_is_ok {
             report.options.insert("reboot".into(), "pending-is-ok".into());
+        }
+        if only_new {
+            report.options.insert("fail_on".into(), "new".into());
         }
         report.check = (check > 1).then(|| JournalCheck {
             defects: if check > 2 { vec!["a hash is wrong".into()] } else { Vec::new() },

@@ -70,6 +70,7 @@ impl Builder {
             notes: Vec::new(),
             recorded_exit: None,
             spent: None,
+            tolerated: Default::default(),
             check: None,
             comparison: None,
         };

@@ -146,6 +146,12 @@ impl FailOn {
         }
     }
 
+    /// Host and product of what does not fail a run under this choice.
+    fn tolerated(self, comparison: &Comparison) -> BTreeSet<(String, String)> {
+        let spared = comparison.changes.iter().filter(|change| !self.fails(change.kind));
+        spared.filter_map(|change| Some((change.host.clone(), change.product.clone()?))).collect()
+    }
+
     /// What the hosts of a run make it exit with under this choice. A host on which a product is there fails
     /// only where one that counts is new (or came back); what could not be told is never excused, also not
     /// beside a product that is.
@@ -227,6 +233,7 @@ impl Report {
             self.notes.push(format!("run {}, which this one is compared with, is not finished", other.run));
         }
         self.notes.extend(other_machines(self, against));
+        self.tolerated = self.fail_on().map(|choice| choice.tolerated(&comparison)).unwrap_or_default();
         self.comparison = Some(comparison);
         Ok(())
     }

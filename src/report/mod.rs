@@ -71,7 +71,7 @@ use crate::model::{
     BootIdentity, ExitCode, Finding, HostState, MachineIdentity, Platform, Record, Scope, Truth,
 };
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why records are no report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -153,6 +153,9 @@ pub struct Report {
     recorded_exit: Option<ExitCode>,
     /// The wave whose budget is spent, where no resumption renewed it.
     spent: Option<String>,
+    /// Host and product of what a comparison showed to be there already, where by `--fail-on` that does not
+    /// fail the run.
+    tolerated: BTreeSet<(String, String)>,
 }
 
 /// What checking a run's journal, blobs, plan, seals and approvals gave.

@@ -261,8 +261,7 @@ pub(super) fn verdict(report: &Report) -> Vec<String> {
     if open > 0 {
         sentences.push(format!("{open} of {} cannot be vouched for.", hosts(total)));
     }
-    let fail_on = report.options.get("fail_on").and_then(|word| FailOn::parse(word));
-    if let Some(choice) = fail_on.filter(|_| found > 0) {
+    if let Some(choice) = report.fail_on().filter(|_| found > 0) {
         sentences.push(match choice {
             FailOn::New => "By `--fail-on new` only what is new or came back fails the run.".to_owned(),
             FailOn::CameBack => "By `--fail-on came-back` only what came back fails the run.".to_owned(),
