@@ -1,5 +1,5 @@
 //! The report for spreadsheets: one row for each host and product, one for a host without findings, one for
-//! each change of what this run has no finding of. A run without hosts has one row, so that what is known
+//! each change of what this run has no finding of. A run without hosts has a row, so that what is known
 //! of its journal is always there.
 //!
 //! A spreadsheet runs a cell that begins like a formula, and one that splits at another separator than the
@@ -51,26 +51,26 @@ pub fn csv(report: &Report) -> String {
     let mut writer = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(Vec::new());
     let changes = words::Changes::of(report);
     let run = Run::of(report);
-    let mut rows = vec![COLUMNS.map(str::to_owned)];
-    for host in &report.hosts {
-        if host.findings.is_empty() {
-            rows.push(run.row(Some(host), None, changes.get(&host.host, None)));
-        }
-        for finding in &host.findings {
-            let change = changes.get(&host.host, Some(&finding.product));
-            rows.push(run.row(Some(host), Some(finding), change));
-        }
-    }
-    rows.extend(changes.elsewhere().map(|change| run.row(None, None, Some(change))));
-    if rows.len() == 1 {
-        rows.push(run.row(None, None, None));
-    }
-    for row in &rows {
+    let mut write = |row: [String; COLUMNS.len()]| {
         #[expect(
             clippy::expect_used,
             reason = "written to memory, every row with the same number of fields"
         )]
         writer.write_record(row).expect("a row is CSV");
+    };
+    write(COLUMNS.map(str::to_owned));
+    for host in &report.hosts {
+        if host.findings.is_empty() {
+            write(run.row(Some(host), None, changes.get(&host.host, None)));
+        }
+        for finding in &host.findings {
+            let change = changes.get(&host.host, Some(&finding.product));
+            write(run.row(Some(host), Some(finding), change));
+        }
+    }
+    changes.elsewhere().for_each(|change| write(run.row(None, None, Some(change))));
+    if report.hosts.is_empty() {
+        write(run.row(None, None, None));
     }
     let bytes = writer.into_inner().unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
@@ -90,7 +90,7 @@ impl<'a> Run<'a> {
         let seals = report.check.as_ref().map(|check| check.seals.join("; ")).unwrap_or_default();
         Self {
             report,
-            journal: words::broken(report).unwrap_or_else(|| words::journal_word(report).to_owned()),
+            journal: journal(report),
             scope: words::scope(&report.scope),
             seals,
             exit: report.exit_code().code().to_string(),
@@ -147,6 +147,14 @@ impl<'a> Run<'a> {
             cell(&self.seals),
             self.exit.clone(),
         ]
+    }
+}
+
+/// What every row says of the journal; each defect is in the JSON.
+fn journal(report: &Report) -> String {
+    match report.check.as_ref().map(|check| check.defects.len()) {
+        Some(count @ 1..) => format!("BROKEN ({count} defects)"),
+        _ => words::journal_word(report).to_owned(),
     }
 }
 

@@ -131,7 +131,7 @@ impl Results<'_> {
     fn add_run(&mut self, id: &str, says: &str, message: &str) {
         self.rules.entry(id.to_owned()).or_insert_with(|| rule(id, says, "See docs/reports.md."));
         let baseline = self.report.comparison.as_ref().map(|_| "new");
-        self.push(id.to_owned(), "error", message, "run", "", baseline, None, Bag::new());
+        self.push(id.to_owned(), "error", message, "", "", baseline, None, Bag::new());
     }
 
     fn add_host(&mut self, host: &HostReport) {
@@ -248,6 +248,7 @@ impl Results<'_> {
     ) {
         self.list.push(Result {
             rule_id,
+            kind: (level == "none").then_some("pass"),
             level,
             message: Text { text: in_message(message) },
             locations: [location(host)],
@@ -282,15 +283,16 @@ fn in_message(text: &str) -> String {
     text.replace('{', "{{").replace('}', "}}")
 }
 
-/// A host as a place: a file that need not exist, by a relative URI, as code-scanning pages want one.
+/// A host as a place: a file that need not exist, by a relative URI, as code-scanning pages want one. The run
+/// itself, which has no host, is the file `run`.
 fn location(host: &str) -> Location {
-    let name = escape_line(host);
+    let (uri, name, kind) = match host {
+        "" => ("run".to_owned(), "run".to_owned(), "run"),
+        host => (format!("hosts/{}", percent_encoded(host)), escape_line(host), "host"),
+    };
     Location {
-        physical_location: Physical {
-            artifact_location: Artifact { uri: format!("hosts/{}", percent_encoded(host)) },
-            region: Region { start_line: 1 },
-        },
-        logical_locations: [Logical { fully_qualified_name: name.clone(), name, kind: "host" }],
+        physical_location: Physical { artifact_location: Artifact { uri }, region: Region { start_line: 1 } },
+        logical_locations: [Logical { fully_qualified_name: name.clone(), name, kind }],
     }
 }
 

@@ -89,6 +89,9 @@ pub(super) struct Text {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Finding {
     pub(super) rule_id: String,
+    /// `pass` where nothing is wrong; none: `fail`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kind: Option<&'static str>,
     pub(super) level: &'static str,
     pub(super) message: Text,
     pub(super) locations: [Location; 1],

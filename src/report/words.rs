@@ -77,7 +77,8 @@ pub(super) fn scope(scope: &Scope) -> String {
 
 /// What the scope or a waiver makes of a finding, in words.
 pub(super) fn exemption(exemption: &Exemption) -> String {
-    let until = exemption.until.map(|day| format!(" until {day}")).unwrap_or_default();
+    let word = if exemption.kind.exempts() { " until" } else { ", last day" };
+    let until = exemption.until.map(|day| format!("{word} {day}")).unwrap_or_default();
     let ticket = exemption.ticket.as_ref().map(|ticket| format!(" by {ticket}")).unwrap_or_default();
     let reason = if exemption.reason.is_empty() { String::new() } else { format!(": {}", exemption.reason) };
     format!("{}{until}{ticket}{reason}", exemption.kind.word())

@@ -1,4 +1,4 @@
-//! The one fixed run that has every state in it, as a run directory: `tests/golden/run`.
+//! The one fixed run that has every state in it, as a run directory below `tests/golden/runs`.
 
 use crate::hostile::CORPUS;
 use crate::script::{Script, absent, finding, present};
@@ -14,6 +14,9 @@ use uproot::model::{
 pub(crate) fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
+
+/// The fixed run's id, which names its directory.
+pub(crate) const RUN: &str = "01990c3e-7a10-7000-8000-000000000001";
 
 /// A host whose very name is hostile.
 pub(crate) const HOSTILE: &str = "=web\"<b>|@all `x`";
@@ -254,7 +257,7 @@ fn hostile(script: &mut Script) {
 
 /// Writes the run directory anew, or checks that it is as the records say.
 pub(crate) fn run_directory(update: bool) -> PathBuf {
-    let dir = golden().join("run");
+    let dir = golden().join("runs").join(RUN);
     let files = [
         ("journal.jsonl".to_owned(), sealed(&script().records)),
         ("plan.json".to_owned(), PLAN.to_vec()),
