@@ -102,7 +102,7 @@ fn render(dir: &Path, format: &str, file: &Path) -> Cost {
         .unwrap();
     let read = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", child.id())).unwrap();
     let mut memory = 0;
-    loop {
+    let (wall, ticks) = loop {
         // The high-water mark only grows, so the last reading before the end is it, to within a moment.
         let status = read("status");
         let mark = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -113,13 +113,12 @@ fn render(dir: &Path, format: &str, file: &Path) -> Cost {
         let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         // It has ended and nobody has asked yet how: what it took stands there to the end.
         if fields[0] == "Z" {
-            let wall = begin.elapsed();
             let ticks = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-            let busy = Duration::from_millis(ticks * 1000 / TICKS);
-            let ended = child.wait().unwrap();
-            assert!(matches!(ended.code(), Some(0..=4)), "{format}: {ended}");
-            return Cost { wall, busy, memory };
+            break (begin.elapsed(), ticks);
         }
         std::thread::sleep(Duration::from_millis(2));
-    }
+    };
+    let ended = child.wait().unwrap();
+    assert!(matches!(ended.code(), Some(0..=4)), "{format}: {ended}");
+    Cost { wall, busy: Duration::from_millis(ticks * 1000 / TICKS), memory }
 }
