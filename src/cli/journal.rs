@@ -1,6 +1,6 @@
 //! `journal verify` and `runs list`.
 
-use super::args::{Format, ListFormat, VerifyJournalArguments};
+use super::args::{ListFormat, VerifyJournalArguments};
 use super::error::CliError;
 use super::evidence::{read_signers, remarks, seal_lines};
 use super::output::print_bytes;
@@ -20,7 +20,7 @@ pub fn verify(arguments: &VerifyJournalArguments) -> Result<ExitCode, CliError> 
     let signers = read_signers(arguments.allowed_signers.as_deref())?;
     let audit = journal::audit(&dir, signers.as_ref(), Timestamp::now())?;
     let missing = arguments.require_seal.filter(|needed| audit.sealed_by < usize::from(*needed));
-    let text = if arguments.format == Format::Json {
+    let text = if arguments.format == ListFormat::Json {
         verified_as_json(&audit, arguments.require_seal)
     } else {
         verified_as_text(&audit, missing)

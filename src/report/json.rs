@@ -1,8 +1,8 @@
 //! The report for programs. `docs/report-schema.json` describes it; within version 1 fields may be
 //! added, none is taken away and none changes its meaning.
 
-use super::{Report, json_text};
 use super::json_views::{ComparisonView, Host, JournalView, ResumptionView, ScopeView, Wave};
+use super::{Report, json_text};
 use crate::model::HostState;
 use jiff::Timestamp;
 use serde::Serialize;

@@ -46,6 +46,7 @@ mod table_compare;
 mod table_host;
 mod words;
 
+pub use self::csv::csv;
 pub use build::ReportBuilder;
 pub use campaign::{
     Campaign, CampaignDirective, CampaignHost, CampaignProduct, CampaignRun, DeadlineReport, DeadlineState,
@@ -56,7 +57,6 @@ pub use campaign_markdown::campaign_markdown;
 pub use campaign_table::campaign_table;
 pub use compare::{Change, ChangeKind, CompareError, Comparison, FailOn, RunRef};
 pub use html::{Deadline, DirectiveClock, HtmlOptions, Met, html};
-pub use self::csv::csv;
 pub use json::json;
 pub use junit::junit;
 pub use markdown::markdown;

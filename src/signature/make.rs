@@ -35,10 +35,11 @@ pub fn sign_with_file(
     let wrong = |reason: String| SignatureError::Key { file: file.to_owned(), reason };
     let text = read_key_file(file).map_err(wrong)?;
     // A number of the key that happens to be short is more than the reader here takes; OpenSSH's own takes it.
-    let unread = |reason: String, passphrase: Option<&Secret>| match run_keygen(bytes, purpose, file, passphrase) {
-        Ok(signature) => checked(signature, bytes, purpose),
-        Err(_) => Err(wrong(reason)),
-    };
+    let unread =
+        |reason: String, passphrase: Option<&Secret>| match run_keygen(bytes, purpose, file, passphrase) {
+            Ok(signature) => checked(signature, bytes, purpose),
+            Err(_) => Err(wrong(reason)),
+        };
     match KeyForm::of(&text).map_err(wrong)? {
         KeyForm::Public => sign_by_keygen(bytes, purpose, file),
         KeyForm::Unread(reason) => unread(reason, None),

@@ -23,6 +23,15 @@ pub(crate) struct Run {
     seq: u64,
     at: Timestamp,
     ended: BTreeMap<HostState, usize>,
+    /// Whether a record names the document of facts.
+    has_facts: bool,
+}
+
+/// The document of facts of every host.
+const FACTS: &[u8] = b"{}\n";
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Run {
@@ -34,6 +43,7 @@ impl Run {
             seq: 0,
             at: at.parse().unwrap(),
             ended: BTreeMap::new(),
+            has_facts: false,
         };
         let entry = |name: &&str| HostEntry {
             name: (*name).to_owned(),
@@ -65,8 +75,7 @@ impl Run {
         let event = serde_json::to_string(&event).unwrap();
         let (seq, at, host) = (self.seq, self.at, host.unwrap_or_default());
         let body = format!("{{{format}\"seq\":{seq},\"at\":\"{at}\",{host}\"event\":{event}");
-        let digest = Sha256::digest(format!("{}{body}", self.previous).as_bytes());
-        self.previous = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.previous = sha256(format!("{}{body}", self.previous).as_bytes());
         self.text.push_str(&format!("{body},\"hash\":\"{}\"}}\n", self.previous));
         self.seq += 1;
         self.at += SignedDuration::from_secs(1);
@@ -78,9 +87,10 @@ impl Run {
     }
 
     pub(crate) fn machine(&mut self, host: &str, machine: &str) -> &mut Self {
+        self.has_facts = true;
         let facts = Event::Facts {
             phase: Phase::Before,
-            blob: "ef".repeat(32),
+            blob: sha256(FACTS),
             platform: Some(Platform::Linux),
             identity: MachineIdentity { machine_id: Some(machine.to_owned()), ..Default::default() },
             boot: BootIdentity::default(),
@@ -166,6 +176,10 @@ impl Run {
         let dir = runs.join(&self.id);
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join("journal.jsonl"), &self.text).unwrap();
+        if self.has_facts {
+            std::fs::create_dir_all(dir.join("output")).unwrap();
+            std::fs::write(dir.join("output").join(sha256(FACTS)), FACTS).unwrap();
+        }
         dir
     }
 
