@@ -74,10 +74,9 @@ int wmain(int count, wchar_t **words)
             return 1619;
         }
     }
-    // Wine loads its own program in the place of this one.
-    SetEnvironmentVariableW(L"WINEDLLOVERRIDES", L"msiexec.exe=b");
+    // Out of the SSH session's job: on Windows the work is done by the service msiserver, not by a child.
     wcsncpy(line, GetCommandLineW(), 32999);
-    if (!CreateProcessW(L"C:\\windows\\system32\\msiexec.exe", line, NULL, NULL, TRUE, 0, NULL, NULL, &start, &child))
+    if (!CreateProcessW(L"C:\\lab\\winemsi.exe", line, NULL, NULL, TRUE, CREATE_BREAKAWAY_FROM_JOB, NULL, NULL, &start, &child))
         return 1603;
     WaitForSingleObject(child.hProcess, INFINITE);
     GetExitCodeProcess(child.hProcess, &code);

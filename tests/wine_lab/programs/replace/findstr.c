@@ -127,7 +127,20 @@ static void add(const char *pattern, size_t length)
     }
 }
 
-int main(int count, char **words)
+int main_bytes(int count, char **words);
+
+int wmain(int count, wchar_t **wide)
+{
+    char **words = calloc(count + 1, sizeof *words);
+    int i;
+    for (i = 0; i < count; i++) {
+        words[i] = calloc(1, wcslen(wide[i]) * 4 + 1);
+        WideCharToMultiByte(CP_OEMCP, 0, wide[i], -1, words[i], wcslen(wide[i]) * 4 + 1, NULL, NULL);
+    }
+    return main_bytes(count, words);
+}
+
+int main_bytes(int count, char **words)
 {
     int i, files = 0, hit = 0;
     char *names[256];
