@@ -5,8 +5,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The files the two are made from.
-const BUILD: &str = include_str!("build.sh");
+const BUILD_PREFIX: &str = include_str!("build-prefix.sh");
+const BUILD_TOOLS: &str = include_str!("build-tools.sh");
 
 /// Where they are. Nobody deletes them while this value lives.
 pub(super) struct Base {
@@ -25,8 +25,8 @@ impl Base {
         std::fs::create_dir_all(&cache).unwrap();
         let one_builder = File::create(cache.join("lock")).unwrap();
         one_builder.lock().unwrap();
-        let prefix_name = format!("prefix-{}", key(&[wine_version().as_bytes(), BUILD.as_bytes()]));
-        let mut sources: Vec<Vec<u8>> = vec![prefix_name.clone().into_bytes()];
+        let prefix_name = format!("prefix-{}", key(&[wine_version().as_bytes(), BUILD_PREFIX.as_bytes()]));
+        let mut sources: Vec<Vec<u8>> = vec![prefix_name.clone().into_bytes(), BUILD_TOOLS.into()];
         for dir in [programs.clone(), programs.join("replace")] {
             let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
             files.sort();
@@ -44,10 +44,10 @@ impl Base {
         });
         forget_old(&cache, &[&prefix_name, &tools_name]);
         if !prefix.is_dir() {
-            build(&["prefix".as_ref(), prefix.as_ref()]);
+            build(BUILD_PREFIX, &[prefix.as_ref()]);
         }
         if !tools.is_dir() {
-            build(&["tools".as_ref(), tools.as_ref(), prefix.as_ref(), programs.as_ref()]);
+            build(BUILD_TOOLS, &[tools.as_ref(), prefix.as_ref(), programs.as_ref()]);
         }
         Self { prefix, tools, _used: used.into() }
     }
@@ -88,11 +88,11 @@ fn forget_old(cache: &Path, current: &[&String]) {
     }
 }
 
-/// Runs build.sh in namespaces of its own, which end with it.
-fn build(words: &[&std::ffi::OsStr]) {
+/// Runs one of the scripts in namespaces of its own, which end with it.
+fn build(text: &str, words: &[&std::ffi::OsStr]) {
     let log = tempfile::NamedTempFile::new().unwrap();
     let script = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(script.path(), BUILD).unwrap();
+    std::fs::write(script.path(), text).unwrap();
     let status = Command::new("unshare")
         .args(["-m", "-p", "-f", "--kill-child", "--mount-proc", "--propagation", "private", "bash"])
         .arg(script.path())
