@@ -18,7 +18,7 @@ const SUPERVISOR: &str = include_str!("supervisor.sh");
 const BOOT: &str = include_str!("boot.sh");
 
 /// How long a command on the host may take.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A host that is to be started.
 pub struct WineHostBuilder {
@@ -277,7 +277,6 @@ impl WineHost {
     pub fn login(&self) -> ssh2::Session {
         let session = self.greet();
         session.userauth_pubkey_file(USER, None, &self.lab.key(), None).unwrap();
-        session.set_timeout(u32::try_from(LIMIT.as_millis()).unwrap());
         session
     }
 
@@ -287,6 +286,7 @@ impl WineHost {
     pub fn greet(&self) -> ssh2::Session {
         let mut session = ssh2::Session::new().unwrap();
         session.set_tcp_stream(TcpStream::connect(self.front.at).unwrap());
+        session.set_timeout(u32::try_from(LIMIT.as_millis()).unwrap());
         session.handshake().unwrap();
         session
     }
@@ -341,15 +341,21 @@ impl WineHost {
         std::fs::read_to_string(self.dir.join("outside").join(name)).unwrap_or_default()
     }
 
-    /// Where a file or folder of drive C: is for the test: `windows_path` is `C:\...` or relative to it.
+    /// Where a file or folder of drive C: is for the test: `windows_path` is `C:\...` or relative to it. What is
+    /// there is found whatever its case.
     #[must_use]
     pub fn path(&self, windows_path: &str) -> PathBuf {
         let inside = self.shared.inside().expect("the host is down");
-        let relative = windows_path.strip_prefix("C:\\").unwrap_or(windows_path).replace('\\', "/");
-        Path::new(&format!("/proc/{inside}/root/mnt/drive_c")).join(relative)
+        let mut path = PathBuf::from(format!("/proc/{inside}/root/mnt/drive_c"));
+        for part in windows_path.strip_prefix("C:\\").unwrap_or(windows_path).split('\\') {
+            let names = std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.file_name());
+            let mut named = names.filter(|name| name.to_str().is_some_and(|name| name.eq_ignore_ascii_case(part)));
+            path.push(named.next().unwrap_or_else(|| part.into()));
+        }
+        path
     }
 
-    /// Whether there is such a file or folder; case counts.
+    /// Whether there is such a file or folder.
     #[must_use]
     pub fn exists(&self, windows_path: &str) -> bool {
         self.path(windows_path).exists()

@@ -90,13 +90,22 @@ impl Session {
         let (mut stdin, stdout, stderr) =
             (child.stdin.take().unwrap(), child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let (shared, number) = (Arc::clone(&self.shared), self.number);
+        let by_line = command.to_ascii_lowercase().contains("cmd");
         let feeding = tokio::spawn(async move {
             let mut lines = Lines::default();
             let mut open = true;
+            let mut held = Vec::new();
             while let Some(bytes) = input.recv().await {
                 lines.note(&shared, number, &bytes);
-                // A command that has closed its input leaves the rest unread, which is its right.
-                open = open && stdin.write_all(&bytes).await.is_ok();
+                held.extend_from_slice(&bytes);
+                while let Some(piece) = next_piece(&mut held, by_line) {
+                    // A command that has closed its input leaves the rest unread, which is its right.
+                    open = open && (!by_line || is_empty(&stdin).await);
+                    open = open && stdin.write_all(&piece).await.is_ok();
+                }
+            }
+            if open && !held.is_empty() && (!by_line || is_empty(&stdin).await) {
+                let _ = stdin.write_all(&held).await;
             }
         });
         let mut lives = self.lives.clone();
@@ -196,6 +205,28 @@ impl Session {
     async fn close(&self) {
         let _ = self.handle.eof(self.id).await;
         let _ = self.handle.close(self.id).await;
+    }
+}
+
+/// What is to be written next. Wine's cmd takes one line of what it reads from a pipe and loses the rest, so it is
+/// given no more than a line at once.
+fn next_piece(held: &mut Vec<u8>, by_line: bool) -> Option<Vec<u8>> {
+    if !by_line {
+        return (!held.is_empty()).then(|| std::mem::take(held));
+    }
+    let end = held.iter().position(|byte| *byte == b'\n')?;
+    let rest = held.split_off(end + 1);
+    Some(std::mem::replace(held, rest))
+}
+
+/// Waits until all that was written into this pipe has been read; false when nobody reads it any more.
+async fn is_empty(pipe: &tokio::process::ChildStdin) -> bool {
+    loop {
+        match rustix::io::ioctl_fionread(pipe) {
+            Ok(0) => return true,
+            Ok(_) => tokio::time::sleep(Duration::from_micros(300)).await,
+            Err(_) => return false,
+        }
     }
 }
 
