@@ -48,7 +48,7 @@ fn the_server_is_like_windows_own_and_counts() {
     let host = lab.host("win01").start();
     let banner = {
         let mut stream = std::net::TcpStream::connect((host.address(), host.port())).unwrap();
-        let mut bytes = [0; 34];
+        let mut bytes = [0; 33];
         stream.read_exact(&mut bytes).unwrap();
         String::from_utf8(bytes.to_vec()).unwrap()
     };
@@ -287,10 +287,12 @@ fn a_reboot_keeps_the_disk_and_ends_the_processes() {
     assert!(boots(&host).contains("0x2"));
     assert!(session.channel_session().is_err());
     // A file in use is deleted at the next start.
-    host.run("echo x>C:\\in-use.txt").expect(0);
-    let manager = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager";
-    let value = "\\??\\C:\\in-use.txt";
-    host.run(&format!("reg add \"{manager}\" /v PendingFileRenameOperations /t REG_MULTI_SZ /d \"{value}\\0\\0\" /f")).expect(0);
+    let pending = "\\??\\C:\\in-use.txt\0\0\0".encode_utf16().flat_map(u16::to_le_bytes);
+    let pending: Vec<_> = pending.map(|byte| format!("{byte:02x}")).collect();
+    let manager = "HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Control\\Session Manager";
+    let text = format!("Windows Registry Editor Version 5.00\r\n\r\n[{manager}]\r\n\"PendingFileRenameOperations\"=hex(7):{}\r\n", pending.join(","));
+    std::fs::write(host.path("C:\\pending.reg"), text).unwrap();
+    host.run("echo x>C:\\in-use.txt & reg import C:\\pending.reg").expect(0);
     host.shut_down();
     assert!(!host.is_up());
     let stream = std::net::TcpStream::connect((host.address(), host.port()));
