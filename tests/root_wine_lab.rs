@@ -291,6 +291,7 @@ fn a_reboot_keeps_the_disk_and_ends_the_processes() {
     let pending: Vec<_> = pending.map(|byte| format!("{byte:02x}")).collect();
     let manager = "HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Control\\Session Manager";
     let text = format!("Windows Registry Editor Version 5.00\r\n\r\n[{manager}]\r\n\"PendingFileRenameOperations\"=hex(7):{}\r\n", pending.join(","));
+    let text: Vec<_> = std::iter::once(0xfeff_u16).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     std::fs::write(host.path("C:\\pending.reg"), text).unwrap();
     host.run("echo x>C:\\in-use.txt & reg import C:\\pending.reg").expect(0);
     host.shut_down();

@@ -86,8 +86,10 @@ fn a_reboot_is_asked_for_or_made() {
     assert!(!host.key_exists(&msi.uninstall_key()));
     host.install(&msi);
     let before = host.first_process();
-    let line = format!("msiexec /x {} /qn", msi.product_code);
-    assert_eq!(host.ssh(&line, b"").code, 1641);
+    let session = host.login();
+    let mut channel = session.channel_session().unwrap();
+    channel.exec(&format!("msiexec /x {} /qn", msi.product_code)).unwrap();
+    host.wait_until("it is removed", |host| host.msiexec_calls().last().unwrap().code == Some(1641));
     host.wait_until("it has rebooted", |host| host.first_process().is_some_and(|now| Some(now) != before));
     assert!(!host.key_exists(&msi.uninstall_key()));
 }

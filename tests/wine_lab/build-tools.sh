@@ -10,6 +10,7 @@ out=$1
 prefix=$2
 sources=$3
 work=$(mktemp -d)
+trap 'umount -l "$work" 2>/dev/null; rmdir "$work"' EXIT
 mount -t tmpfs lab "$work"
 mkdir "$work/up" "$work/work" "$work/home"
 mount -t overlay -o "lowerdir=$prefix,upperdir=$work/up,workdir=$work/work" overlay /mnt
@@ -22,7 +23,7 @@ builds=()
 build() { # SOURCE PROGRAM
   rm -f "$2"
   x86_64-w64-mingw32-gcc -Wall -Werror -Wno-unused-function -O1 -s -municode -I"$sources" -o "$2" "$sources/$1.c" \
-    -lcrypt32 -ladvapi32 &
+    -lcrypt32 -ladvapi32 -lmsi &
   builds+=($!)
 }
 for program in labcmd labboot service fault uninst; do build "$program" "/mnt/drive_c/lab/$program.exe"; done
@@ -49,5 +50,3 @@ umount /mnt
 rm -rf "$out.new"
 cp -a "$work/up" "$out.new"
 mv "$out.new" "$out"
-umount -l "$work"
-rmdir "$work"

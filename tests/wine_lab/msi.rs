@@ -136,6 +136,21 @@ impl Msi {
             .expect("wixl is missing: install wixl, or let tests/run do it");
         let file = dir.join("product.msi");
         assert!(done.status.success() && file.is_file(), "wixl: {}", String::from_utf8_lossy(&done.stderr));
+        // wixl passes over `Permanent`.
+        let permanent = match self.kind {
+            Kind::LeavesBehind => &["Left", "LeftToo"][..],
+            Kind::Detaches(_) => &["Own"],
+            _ => &[],
+        };
+        for component in permanent {
+            let query = format!("UPDATE Component SET Attributes=272 WHERE Component='{component}'");
+            let done = Command::new("msibuild").arg(&file).args(["-q", &query]).output();
+            let done = done.expect("msibuild is missing: install msitools, or let tests/run do it");
+            assert!(done.status.success(), "msibuild: {}", String::from_utf8_lossy(&done.stderr));
+        }
+        if let Kind::Localized(name, code_page) = &self.kind {
+            put_name(&file, &in_code_page(name, *code_page));
+        }
         file
     }
 
@@ -158,7 +173,10 @@ impl Msi {
             })
             .collect();
         let folder = &self.folder;
-        let name = name.replace('&', "&amp;");
+        let name = match self.kind {
+            Kind::Localized(_, code_page) => "@".repeat(in_code_page(name, code_page).len()),
+            _ => name.replace('&', "&amp;"),
+        };
         format!(
             "<?xml version='1.0' encoding='utf-8'?>
 <Wix xmlns='http://schemas.microsoft.com/wix/2006/wi'>
@@ -269,7 +287,7 @@ impl Msi {
         let action = |command: String| {
             format!(
                 "<CustomAction Id='Own' FileKey='uninst' ExeCommand='{command}' Return='check'/>\
-                 <InstallExecuteSequence><Custom Action='Own' After='InstallInitialize'>REMOVE</Custom></InstallExecuteSequence>"
+                 <InstallExecuteSequence><Custom Action='Own' Sequence='1501'>REMOVE</Custom></InstallExecuteSequence>"
             )
         };
         match &self.kind {
@@ -283,6 +301,36 @@ impl Msi {
             _ => String::new(),
         }
     }
+}
+
+/// A text in a Windows code page, by iconv.
+fn in_code_page(text: &str, code_page: u16) -> Vec<u8> {
+    use std::io::Write;
+    let mut child = Command::new("iconv")
+        .args(["-f", "UTF-8", "-t", &format!("CP{code_page}")])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "`{text}` is not in code page {code_page}");
+    output.stdout
+}
+
+/// Puts a name of this many bytes in the place of as many `@`: wixl writes no letters but ASCII ones.
+fn put_name(file: &Path, name: &[u8]) {
+    let mut bytes = std::fs::read(file).unwrap();
+    let place = vec![b'@'; name.len()];
+    let mut at = 0;
+    let mut found = 0;
+    while let Some(next) = bytes[at..].windows(place.len()).position(|window| window == place) {
+        bytes[at + next..][..name.len()].copy_from_slice(name);
+        at += next + name.len();
+        found += 1;
+    }
+    assert!(found > 0, "the package does not have its name in one piece");
+    std::fs::write(file, bytes).unwrap();
 }
 
 fn hex(text: &str) -> String {

@@ -86,6 +86,12 @@ int wmain(int count, wchar_t **words)
     if (!code || code == 3010 || code == 1641) {
         for (i = 0; i < many; i++)
             delete_key(keys[i]);
+        // A program that runs cannot be deleted, but it can be moved.
+        GetModuleFileNameW(NULL, self, MAX_PATH);
+        GetTempPathW(MAX_PATH, copy);
+        wcscat(copy, L"_gone.exe");
+        if (folder && !_wcsnicmp(self, folder, wcslen(folder)))
+            MoveFileExW(self, copy, MOVEFILE_REPLACE_EXISTING);
         if (folder)
             delete_folder(folder);
     }

@@ -4,11 +4,13 @@
 // - gives 1619 for a package that cannot be opened (Wine: 2);
 // - reboots and gives 1641 where 3010 would be the answer, unless /norestart, /promptrestart or
 //   REBOOT=ReallySuppress (or R) was given, for with /qn Windows does not ask;
+// - keeps the uninstall entry of a product that is installed for the user alone in the user's hive (Wine: HKLM);
 // - writes a log for /l as Windows does (UTF-16, with the properties of the command line in it, passwords too).
 // Codes: learn.microsoft.com/windows/win32/msi/error-codes; options: .../msi/command-line-options and
 // .../msi/standard-installer-command-line-options; mutex: .../msi/-msiexecute-mutex.
 
 #include "lab.h"
+#include <msi.h>
 
 static int is_option(const wchar_t *word, const wchar_t *name)
 {
@@ -34,10 +36,46 @@ static void write_log(const wchar_t *path, const wchar_t *properties, DWORD code
     CloseHandle(file);
 }
 
+#define UNINSTALL L"Software\\Microsoft\\Windows\\CurrentVersion\\Uninstall"
+
+// Moves the entries of per-user products from the machine's hive to the user's.
+static void move_entries(void)
+{
+    HKEY machine, user, from, to;
+    wchar_t code[64], state[16];
+    DWORD index = 0, size = 16;
+    RegCreateKeyExW(HKEY_CURRENT_USER, UNINSTALL, 0, NULL, 0, KEY_ALL_ACCESS, NULL, &user, NULL);
+    if (RegOpenKeyExW(HKEY_LOCAL_MACHINE, UNINSTALL, 0, KEY_ALL_ACCESS, &machine))
+        return;
+    while (!RegEnumKeyW(machine, index++, code, 64)) {
+        size = 16;
+        if (code[0] != L'{' ||
+            MsiGetProductInfoExW(code, NULL, MSIINSTALLCONTEXT_USERUNMANAGED, L"State", state, &size))
+            continue;
+        RegCreateKeyExW(user, code, 0, NULL, 0, KEY_ALL_ACCESS, NULL, &to, NULL);
+        if (!RegOpenKeyExW(machine, code, 0, KEY_ALL_ACCESS, &from) && !RegCopyTreeW(from, NULL, to)) {
+            RegCloseKey(from);
+            RegDeleteTreeW(machine, code);
+            index--;
+        }
+        RegCloseKey(to);
+    }
+}
+
+// Takes the entry of a product that is gone out of the user's hive.
+static void forget_entry(const wchar_t *code)
+{
+    wchar_t key[200];
+    if (code && code[0] == L'{') {
+        _snwprintf(key, 200, UNINSTALL L"\\%ls", code);
+        RegDeleteTreeW(HKEY_CURRENT_USER, key);
+    }
+}
+
 int wmain(int count, wchar_t **words)
 {
     static wchar_t line[33000], properties[33000];
-    const wchar_t *log = NULL, *package = NULL;
+    const wchar_t *log = NULL, *package = NULL, *product = NULL;
     int i, works = 0, installs = 0, may_restart = 1;
     STARTUPINFOW start = {sizeof start};
     PROCESS_INFORMATION child;
@@ -48,9 +86,10 @@ int wmain(int count, wchar_t **words)
         if (is_option(word, L"i") || is_option(word, L"package")) {
             works = installs = 1;
             package = i + 1 < count ? words[i + 1] : NULL;
-        } else if (is_option(word, L"x") || is_option(word, L"uninstall"))
+        } else if (is_option(word, L"x") || is_option(word, L"uninstall")) {
             works = 1;
-        else if (is_option(word, L"norestart") || is_option(word, L"promptrestart"))
+            product = i + 1 < count ? words[i + 1] : NULL;
+        } else if (is_option(word, L"norestart") || is_option(word, L"promptrestart"))
             may_restart = 0;
         else if ((word[0] == L'/' || word[0] == L'-') && (word[1] == L'l' || word[1] == L'L') && i + 1 < count)
             log = words[++i];
@@ -81,6 +120,11 @@ int wmain(int count, wchar_t **words)
     WaitForSingleObject(child.hProcess, INFINITE);
     GetExitCodeProcess(child.hProcess, &code);
     if (works) {
+        int done = !code || code == 3010;
+        if (done && installs)
+            move_entries();
+        if (done && product)
+            forget_entry(product);
         if (code == 3010 && may_restart) {
             code = 1641;
             record(L"power", L"reboot 0\n");
