@@ -79,7 +79,8 @@ fn the_server_is_like_windows_own_and_counts() {
 fn standard_input_is_the_commands() {
     let lab = WineLab::new();
     let host = lab.host("win01").start();
-    let script = b"echo one\r\nset A=2\r\necho [%A%]\r\nfind \"x\" < nul\r\necho three\r\nexit 3010\r\necho never\r\n";
+    let script =
+        b"echo one\r\nset A=2\r\necho [%A%]\r\nfind \"x\" < nul\r\necho three\r\nexit 3010\r\necho never\r\n";
     let answer = host.ssh("cmd.exe /d /q", script);
     assert_eq!(answer.code, 3010);
     assert!(answer.stdout.ends_with("one\n[2]\nthree\n"), "{answer:?}");
@@ -89,7 +90,9 @@ fn standard_input_is_the_commands() {
     assert_eq!((execs[0].input, execs[0].longest_line), (script.len(), "find \"x\" < nul".len()));
     let mut large = b"echo begin\r\n".to_vec();
     for number in 0..2000 {
-        large.extend_from_slice(format!("rem line {number} that is here to fill every pipe in between\r\n").as_bytes());
+        large.extend_from_slice(
+            format!("rem line {number} that is here to fill every pipe in between\r\n").as_bytes(),
+        );
     }
     large.extend_from_slice(b"echo end\r\n");
     assert!(host.ssh("cmd.exe /d /q", &large).expect(0).ends_with("begin\nend\n"));
@@ -157,10 +160,12 @@ fn a_scheduled_task_runs_outside_of_the_session() {
     let (program, arguments) = line.split_once(' ').unwrap();
     std::fs::write(host.path("C:\\task.xml"), task(program, arguments, "")).unwrap();
     // Its declaration lies about its encoding, which Windows does not forgive.
-    std::fs::write(host.path("C:\\bad.xml"), "<?xml version=\"1.0\" encoding=\"UTF-16\"?><Task></Task>").unwrap();
+    std::fs::write(host.path("C:\\bad.xml"), "<?xml version=\"1.0\" encoding=\"UTF-16\"?><Task></Task>")
+        .unwrap();
     assert_eq!(host.ssh("schtasks /create /tn uproot\\bad /xml C:\\bad.xml /f", b"").code, 1);
     assert_eq!(host.ssh("schtasks /run /tn uproot\\one", b"").code, 1);
-    host.ssh("schtasks /create /tn uproot\\one /xml C:\\task.xml /f & schtasks /run /tn uproot\\one", b"").expect(0);
+    host.ssh("schtasks /create /tn uproot\\one /xml C:\\task.xml /f & schtasks /run /tn uproot\\one", b"")
+        .expect(0);
     host.wait_until("the task runs", |host| runs(host, "wrapped.exe"));
     assert_eq!(host.task_runs(), [("uproot\\one".to_owned(), format!("\"{program}\" {arguments}"))]);
     let query = "schtasks /query /tn uproot\\one /fo csv /nh";
@@ -176,7 +181,8 @@ fn a_scheduled_task_runs_outside_of_the_session() {
     let may = "<Settings><DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries></Settings>";
     let quick = task("cmd.exe", "/c &quot;echo a &amp; b&gt;C:\\ran.txt&quot; &amp; exit 1603", may);
     std::fs::write(host.path("C:\\task.xml"), quick).unwrap();
-    host.ssh("schtasks /create /tn uproot\\two /xml C:\\task.xml & schtasks /run /tn uproot\\two", b"").expect(0);
+    host.ssh("schtasks /create /tn uproot\\two /xml C:\\task.xml & schtasks /run /tn uproot\\two", b"")
+        .expect(0);
     host.wait_until("the second ran", |host| host.exists("C:\\ran.txt"));
     host.wait_until("its result is known", |host| {
         host.run("schtasks /query /tn uproot\\two /fo csv /v /nh").expect(0).contains("\"1603\"")
@@ -194,7 +200,9 @@ fn the_labs_tools_answer_and_wines_stubs_say_nothing_with_0() {
     let lab = WineLab::new();
     let hosts = lab.start_all(vec![lab.host("win01"), lab.host("stubs").all_stubs()]);
     let [real, stubs] = &hosts[..] else { panic!() };
-    for tool in ["tasklist", "findstr /b SERVICE_NAME", "where cmd", "certutil -store root", "schtasks /query"] {
+    for tool in
+        ["tasklist", "findstr /b SERVICE_NAME", "where cmd", "certutil -store root", "schtasks /query"]
+    {
         let silent = stubs.run(tool);
         assert_eq!((silent.code, silent.stdout.as_str()), (0, ""), "{tool}");
     }
@@ -290,8 +298,12 @@ fn a_reboot_keeps_the_disk_and_ends_the_processes() {
     let pending = "\\??\\C:\\in-use.txt\0\0\0".encode_utf16().flat_map(u16::to_le_bytes);
     let pending: Vec<_> = pending.map(|byte| format!("{byte:02x}")).collect();
     let manager = "HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Control\\Session Manager";
-    let text = format!("Windows Registry Editor Version 5.00\r\n\r\n[{manager}]\r\n\"PendingFileRenameOperations\"=hex(7):{}\r\n", pending.join(","));
-    let text: Vec<_> = std::iter::once(0xfeff_u16).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let text = format!(
+        "Windows Registry Editor Version 5.00\r\n\r\n[{manager}]\r\n\"PendingFileRenameOperations\"=hex(7):{}\r\n",
+        pending.join(",")
+    );
+    let text: Vec<_> =
+        std::iter::once(0xfeff_u16).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     std::fs::write(host.path("C:\\pending.reg"), text).unwrap();
     host.run("echo x>C:\\in-use.txt & reg import C:\\pending.reg").expect(0);
     host.shut_down();

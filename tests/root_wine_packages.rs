@@ -136,7 +136,8 @@ fn packages_of_a_user_of_32_bit_and_of_other_tongues() {
     assert_eq!(remove(&host, &narrow, ""), 0);
     assert!(!host.key_exists(&narrow.uninstall_key()));
 
-    let names = [("Агент администрирования Kaspersky Security Center", 1251), ("カスペルスキー セキュリティ", 932)];
+    let names =
+        [("Агент администрирования Kaspersky Security Center", 1251), ("カスペルスキー セキュリティ", 932)];
     for (name, code_page) in names {
         let msi = Msi::new(Kind::Localized(name.to_owned(), code_page));
         host.install(&msi);
@@ -171,13 +172,18 @@ fn a_russian_and_a_japanese_host_print_in_their_code_pages() {
 fn an_uninstaller_that_detaches_is_done_later() {
     let lab = WineLab::new();
     let host = lab.host("win01").start();
-    let msi = Msi::new(Kind::Detaches(4));
+    let msi = Msi::new(Kind::Detaches(20));
     host.install(&msi);
-    let own = format!("HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\InstallWIX_{}", msi.product_code);
+    let own = format!(
+        "HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\InstallWIX_{}",
+        msi.product_code
+    );
     assert!(host.key_exists(&own));
     assert_eq!(remove(&host, &msi, ""), 0);
-    assert!(host.key_exists(&own), "it is done already");
-    host.wait_until("the copy of the uninstaller is done", |host| host.setup_runs().iter().any(|(done, _)| *done));
+    assert!(host.key_exists(&own), "it is done already: {:?}", host.setup_runs());
+    host.wait_until("the copy of the uninstaller is done", |host| {
+        host.setup_runs().iter().any(|(done, _)| *done)
+    });
     assert!(!host.key_exists(&own) && !host.exists(&msi.install_folder()));
 }
 

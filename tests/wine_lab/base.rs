@@ -28,7 +28,8 @@ impl Base {
         let prefix_name = format!("prefix-{}", key(&[wine_version().as_bytes(), BUILD_PREFIX.as_bytes()]));
         let mut sources: Vec<Vec<u8>> = vec![prefix_name.clone().into_bytes(), BUILD_TOOLS.into()];
         for dir in [programs.clone(), programs.join("replace")] {
-            let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+            let mut files: Vec<_> =
+                std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
             files.sort();
             for file in files.iter().filter(|file| file.is_file()) {
                 sources.push(file.to_str().unwrap().as_bytes().to_vec());

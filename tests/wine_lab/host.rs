@@ -109,7 +109,15 @@ impl WineHostBuilder {
             self.lab.learn_host_key(front.at, &front.host_key);
         }
         let supervisor = Supervisor::start(&dir, &self.lab);
-        let mut host = WineHost { name: self.name, dir, supervisor, shared, front, lab: self.lab, guid: guid.to_string() };
+        let mut host = WineHost {
+            name: self.name,
+            dir,
+            supervisor,
+            shared,
+            front,
+            lab: self.lab,
+            guid: guid.to_string(),
+        };
         host.boot();
         host
     }
@@ -135,7 +143,11 @@ impl WineHostBuilder {
                 kept.push('\n');
             }
         }
-        assert!(removed > 0 && (self.all_stubs || removed == self.stubs.len()), "no such tool: {:?}", self.stubs);
+        assert!(
+            removed > 0 && (self.all_stubs || removed == self.stubs.len()),
+            "no such tool: {:?}",
+            self.stubs
+        );
         std::fs::write(dir.join("first/user.reg"), kept).unwrap();
     }
 }
@@ -321,7 +333,8 @@ impl WineHost {
             if what == "begin" {
                 calls.push((pid, MsiexecCall { line: rest, code: None }));
             } else {
-                let begun = calls.iter_mut().rev().find(|(of, call)| *of == pid && call.code.is_none()).unwrap();
+                let begun =
+                    calls.iter_mut().rev().find(|(of, call)| *of == pid && call.code.is_none()).unwrap();
                 begun.1.code = Some(rest.parse().unwrap());
             }
         }
@@ -348,8 +361,10 @@ impl WineHost {
         let inside = self.shared.inside().expect("the host is down");
         let mut path = PathBuf::from(format!("/proc/{inside}/root/mnt/drive_c"));
         for part in windows_path.strip_prefix("C:\\").unwrap_or(windows_path).split('\\') {
-            let names = std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.file_name());
-            let mut named = names.filter(|name| name.to_str().is_some_and(|name| name.eq_ignore_ascii_case(part)));
+            let names =
+                std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.file_name());
+            let mut named =
+                names.filter(|name| name.to_str().is_some_and(|name| name.eq_ignore_ascii_case(part)));
             path.push(named.next().unwrap_or_else(|| part.into()));
         }
         path

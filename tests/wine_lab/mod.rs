@@ -84,7 +84,8 @@ impl WineLab {
             .output()
             .expect("ssh-keygen is missing: install openssh-client");
         assert!(done.status.success(), "ssh-keygen: {}", String::from_utf8_lossy(&done.stderr));
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let inner = Inner {
             base: Base::ready(),
             dir,

@@ -144,11 +144,12 @@ impl Msi {
         };
         for component in permanent {
             let query = format!("UPDATE Component SET Attributes=272 WHERE Component='{component}'");
-            let done = Command::new("msibuild").arg(&file).args(["-q", &query]).output();
-            let done = done.expect("msibuild is missing: install msitools, or let tests/run do it");
-            assert!(done.status.success(), "msibuild: {}", String::from_utf8_lossy(&done.stderr));
+            msibuild(&file, &["-q", &query]);
         }
         if let Kind::Localized(name, code_page) = &self.kind {
+            let table = dir.join("_ForceCodepage.idt");
+            std::fs::write(&table, format!("\r\n\r\n{code_page}\t_ForceCodepage\r\n")).unwrap();
+            msibuild(&file, &["-i", table.to_str().unwrap()]);
             put_name(&file, &in_code_page(name, *code_page));
         }
         file
@@ -301,6 +302,13 @@ impl Msi {
             _ => String::new(),
         }
     }
+}
+
+/// Changes a package.
+fn msibuild(file: &Path, words: &[&str]) {
+    let done = Command::new("msibuild").arg(file).args(words).output();
+    let done = done.expect("msibuild is missing: install msitools, or let tests/run do it");
+    assert!(done.status.success(), "msibuild: {}", String::from_utf8_lossy(&done.stderr));
 }
 
 /// A text in a Windows code page, by iconv.

@@ -169,11 +169,7 @@ impl Handler for Door {
         Ok(if self.knows(user, &offer.public_key) { Auth::Accept } else { Auth::reject() })
     }
 
-    async fn auth_publickey(
-        &mut self,
-        user: &str,
-        key: VerifiedPublicKey<'_>,
-    ) -> Result<Auth, Self::Error> {
+    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
         let right = self.knows(user, &key.public_key);
         Ok(self.answer(right))
     }

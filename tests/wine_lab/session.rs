@@ -32,8 +32,24 @@ pub(super) struct Session {
 /// A command for labcmd in a host: `kill` is whether what it runs is to end with it.
 pub(super) fn labcmd(shared: &Shared, inside: u32, command: &str, status: &str, kill: bool) -> Command {
     let mut run = Command::new("nsenter");
-    run.env_clear().env("PATH", super::PATH).args(["-t", &inside.to_string(), "-m", "-p", "-u", "-i", "--", "env", "-i"]);
-    run.args(["HOME=/tmp/home", "USER=Administrator", "LOGNAME=Administrator", "WINEPREFIX=/mnt", "WINEDEBUG=-all"]);
+    run.env_clear().env("PATH", super::PATH).args([
+        "-t",
+        &inside.to_string(),
+        "-m",
+        "-p",
+        "-u",
+        "-i",
+        "--",
+        "env",
+        "-i",
+    ]);
+    run.args([
+        "HOME=/tmp/home",
+        "USER=Administrator",
+        "LOGNAME=Administrator",
+        "WINEPREFIX=/mnt",
+        "WINEDEBUG=-all",
+    ]);
     run.arg(format!("PATH={}", super::PATH)).arg(format!("LABCMD={command}"));
     run.args(shared.locale.iter().map(|(name, value)| format!("{name}={value}")));
     let script = "cd /mnt/drive_c && exec /usr/lib/wine/wine64 'C:\\lab\\labcmd.exe' \"$1\" \"$2\"";
@@ -50,7 +66,12 @@ pub(super) fn status_name() -> String {
 }
 
 impl Session {
-    pub(super) async fn go(self, command: String, mut input: UnboundedReceiver<Vec<u8>>, fault: Option<Fault>) {
+    pub(super) async fn go(
+        self,
+        command: String,
+        mut input: UnboundedReceiver<Vec<u8>>,
+        fault: Option<Fault>,
+    ) {
         match fault {
             Some(Fault::Hangs) => {
                 let _ = self.drain(&mut input).await;
@@ -86,7 +107,8 @@ impl Session {
         }
         let kill = self.shared.kills.load(Ordering::SeqCst);
         let status = status_name();
-        let mut child = labcmd(&self.shared, self.inside, &command, &status, kill).spawn().expect("nsenter is missing");
+        let mut child =
+            labcmd(&self.shared, self.inside, &command, &status, kill).spawn().expect("nsenter is missing");
         let (mut stdin, stdout, stderr) =
             (child.stdin.take().unwrap(), child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let (shared, number) = (Arc::clone(&self.shared), self.number);

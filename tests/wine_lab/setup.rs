@@ -82,7 +82,8 @@ impl WineHost {
             let value = value.replace('\\', "\\\\").replace('"', "\\\"");
             text.push_str(&format!("\"{name}\"=\"{value}\"\r\n"));
         }
-        let wide: Vec<u8> = std::iter::once(0xfeff_u16).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+        let wide: Vec<u8> =
+            std::iter::once(0xfeff_u16).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
         std::fs::write(self.path("lab\\setup.reg"), wide).unwrap();
         self.run("reg import C:\\lab\\setup.reg").expect(0);
     }

@@ -150,6 +150,11 @@ int wmain(int count, wchar_t **words)
     if (!_wcsicmp(verb, L"qc"))
         return config(service, words[2]);
     if (!_wcsicmp(verb, L"stop")) {
+        DWORD needed;
+        QueryServiceStatusEx(service, SC_STATUS_PROCESS_INFO, (BYTE *)&status, sizeof status, &needed);
+        // Wine's service manager does not pass on that a service refuses.
+        if (flag_is_set(L"nostop") && status.dwCurrentState == SERVICE_RUNNING)
+            return failed(L"ControlService", ERROR_ACCESS_DENIED);
         if (!ControlService(service, SERVICE_CONTROL_STOP, (SERVICE_STATUS *)&status))
             return failed(L"ControlService", GetLastError());
         show(words[2], NULL, &status, 0);
