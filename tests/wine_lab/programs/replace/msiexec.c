@@ -113,7 +113,11 @@ int wmain(int count, wchar_t **words)
             return 1619;
         }
     }
-    // Out of the SSH session's job: on Windows the work is done by the service msiserver, not by a child.
+    // Out of the SSH session's job and away from its pipes: on Windows the work is done by the service msiserver.
+    SECURITY_ATTRIBUTES inherit = {sizeof inherit, NULL, TRUE};
+    HANDLE nothing = CreateFileW(L"NUL", GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, &inherit, OPEN_EXISTING, 0, NULL);
+    start.dwFlags = STARTF_USESTDHANDLES;
+    start.hStdInput = start.hStdOutput = start.hStdError = nothing;
     wcsncpy(line, GetCommandLineW(), 32999);
     if (!CreateProcessW(L"C:\\lab\\winemsi.exe", line, NULL, NULL, TRUE, CREATE_BREAKAWAY_FROM_JOB, NULL, NULL, &start, &child))
         return 1603;
