@@ -251,6 +251,9 @@ impl WineHost {
         let inside = self.shared.inside().expect("the host is down");
         let status = status_name();
         let mut run = labcmd(&self.shared, inside, command, &status, false);
+        // Into a file: what it leaves running would hold a pipe.
+        let errors = self.dir.join(format!("outside/status/{status}.err"));
+        run.stderr(std::fs::File::create(&errors).unwrap());
         let output = self.lab.runtime.block_on(async {
             let child = run.stdin(Stdio::null()).spawn().unwrap();
             tokio::time::timeout(LIMIT, child.wait_with_output()).await
@@ -261,7 +264,7 @@ impl WineHost {
             .ok()
             .and_then(|text| text.trim().parse().ok())
             .unwrap_or_else(|| panic!("`{command}` has no exit code: {output:?}\n{}", self.log()));
-        Ran::new(code, output.stdout, &output.stderr)
+        Ran::new(code, output.stdout, &std::fs::read(errors).unwrap())
     }
 
     /// Runs a command over SSH with the lab's key and this standard input, as any client would.

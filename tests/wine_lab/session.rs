@@ -133,8 +133,21 @@ impl Session {
         let mut lives = self.lives.clone();
         let finished = {
             let output = async {
-                tokio::join!(self.pump(stdout, false, fault.as_ref()), self.pump(stderr, true, None));
-                let _ = child.wait().await;
+                let command = async { tokio::join!(self.pump(stdout, false, fault.as_ref()), child.wait()) };
+                let errors = self.pump(stderr, true, None);
+                tokio::pin!(command, errors);
+                let mut all_errors = false;
+                loop {
+                    tokio::select! {
+                        _ = &mut command => break,
+                        () = &mut errors, if !all_errors => all_errors = true,
+                    }
+                }
+                // Every process of Wine's holds the standard error of what started it, so its end says nothing;
+                // what was written to it is in the pipe by now.
+                if !all_errors {
+                    let _ = tokio::time::timeout(Duration::from_millis(200), errors).await;
+                }
             };
             tokio::select! {
                 () = output => true,
