@@ -3,6 +3,8 @@
 # keeps outside of its drives at /media; the machine's own files are there to read only.
 set -e
 dir=$1
+name=
+guid=
 # shellcheck source=/dev/null
 . "$dir/settings"
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin WINEDEBUG=-all WINEPREFIX=/mnt

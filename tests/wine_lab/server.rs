@@ -166,11 +166,11 @@ impl Handler for Door {
         user: &str,
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, Self::Error> {
-        Ok(if self.knows(user, &offer.public_key) { Auth::Accept } else { Auth::reject() })
+        Ok(if self.knows(user, offer.public_key) { Auth::Accept } else { Auth::reject() })
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
-        let right = self.knows(user, &key.public_key);
+        let right = self.knows(user, key.public_key);
         Ok(self.answer(right))
     }
 
