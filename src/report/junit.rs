@@ -13,7 +13,7 @@
 
 use super::{HostReport, Report, Standing, StepReport, table, words};
 use crate::model::output::escape_line;
-use crate::model::{Finding, HostState};
+use crate::model::{Finding, HostState, ProductState};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 use std::collections::BTreeMap;
@@ -143,7 +143,15 @@ fn product_case(report: &Report, host: &HostReport, finding: &Finding, changes: 
         let facts = evidence.facts.iter().chain(&evidence.reason).map(|fact| format!("  {fact}"));
         std::iter::once(format!("{} is {}", evidence.check, evidence.truth)).chain(facts)
     });
+    let standing = report.standing_of_finding(host, finding);
+    let counts =
+        matches!(finding.result, ProductState::Present | ProductState::Residue) && !finding.is_exempt();
+    let spared = report.fail_on().filter(|_| counts && standing == Standing::Fine);
+    let spared = spared.map(|choice| {
+        format!("by `--fail-on {}` this does not fail the run: it is there, and was before", choice.word())
+    });
     let lines = std::iter::once(is)
+        .chain(spared)
         .chain(change.map(|change| format!("change: {change}")))
         .chain(exemption.map(|exemption| format!("exemption: {exemption}")))
         .chain(evidence)
@@ -151,7 +159,7 @@ fn product_case(report: &Report, host: &HostReport, finding: &Finding, changes: 
         .chain(steps_of(host, Some(&finding.product)));
     Case {
         name: format!("{}: {}", host.host, finding.product),
-        standing: report.standing_of_finding(host, finding),
+        standing,
         word: finding.result.word().to_owned(),
         message,
         lines: lines.collect(),

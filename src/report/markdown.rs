@@ -6,7 +6,7 @@
 
 use super::{HostReport, Report, Standing, table, words};
 use crate::model::output::escape_line;
-use crate::model::{Finding, ProductState};
+use crate::model::{Finding, HostState, ProductState};
 
 /// So many hosts, changes, waves and notes are shown.
 const HOSTS: usize = 30;
@@ -53,8 +53,13 @@ fn draw_states(out: &mut String, report: &Report) {
 }
 
 fn draw_hosts(out: &mut String, report: &Report) {
-    let urgent: Vec<&HostReport> =
-        report.hosts.iter().filter(|host| report.standing_of(host) != Standing::Fine).collect();
+    // What `--fail-on` spares is there all the same.
+    let is_there = |host: &HostReport| matches!(host.state, HostState::Present | HostState::Residue);
+    let urgent: Vec<&HostReport> = report
+        .hosts
+        .iter()
+        .filter(|host| is_there(host) || report.standing_of(host) != Standing::Fine)
+        .collect();
     if urgent.is_empty() {
         return;
     }
@@ -65,7 +70,7 @@ fn draw_hosts(out: &mut String, report: &Report) {
             "| {} | {} | {} | {} | {} |\n",
             cell(&host.host, NAME),
             host.state,
-            products(host, |finding| report.standing_of_finding(host, finding) != Standing::Fine),
+            products(host, |finding| finding.result != ProductState::Absent && !finding.is_exempt()),
             cell(&host.reason, SENTENCE),
             cell(host.remedy.as_deref().unwrap_or_default(), SENTENCE),
         ));
