@@ -356,6 +356,7 @@ fn planned(product: &Product, facts: &Facts, allowed: &[&str]) -> PlannedHost {
         address: "localhost".to_owned(),
         port: 22,
         user: None,
+        platform: None,
         key: None,
         password: None,
         become_method: None,

@@ -122,6 +122,7 @@ fn steps(actions: Vec<Action>, facts: &Facts) -> Vec<PlannedStep> {
         address: "localhost".into(),
         port: 22,
         user: None,
+        platform: None,
         key: None,
         password: None,
         become_method: None,

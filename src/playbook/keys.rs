@@ -171,11 +171,12 @@ pub(super) static PRODUCT: Construct = plain(
 );
 
 pub(super) static VERSION: Construct = Construct {
-    exactly_one: &["package", "file"],
+    exactly_one: &["package", "file", "program"],
     ..plain(
         "version",
         &[
             key("package", Kind::Glob, "the version of this package"),
+            key("program", Kind::Glob, "the version of the Windows program with this display name"),
             key("file", Kind::Path, "a file that holds the version; needs `pattern`"),
             key("pattern", Kind::Regex, "an expression whose first group is the version"),
         ],
@@ -235,7 +236,7 @@ pub(super) static CHECKS: &[Construct] = &[
         "service",
         "name",
         &[
-            required("name", GLOBS, "unit name without `.service`, or init script"),
+            required("name", GLOBS, "unit name without `.service`, init script, or service of Windows"),
             key("running", Kind::Boolean, "whether it must be running or must not"),
         ],
         "a service that the host knows",
@@ -246,7 +247,7 @@ pub(super) static CHECKS: &[Construct] = &[
             "process",
             "name",
             &[
-                key("name", GLOBS, "its command name, at most 15 characters"),
+                key("name", GLOBS, "its command name, at most 15 characters on Linux; `NAME.exe` on Windows"),
                 key("exe", Kind::Path, "its executable's path, also when deleted"),
             ],
             "a running process",
@@ -294,10 +295,10 @@ pub(super) static CHECKS: &[Construct] = &[
             "scheduled_task",
             "name",
             &[
-                key("name", GLOBS, "the cron file's or the timer's name"),
-                key("command", Kind::Regex, "an expression over the cron line"),
+                key("name", GLOBS, "the cron file's, the timer's or the task's name"),
+                key("command", Kind::Regex, "an expression over the cron line or the task's command"),
             ],
-            "a cron line or a systemd timer",
+            "a cron line, a systemd timer or a task of Windows",
         )
     },
     Construct {
@@ -318,10 +319,16 @@ pub(super) static CHECKS: &[Construct] = &[
             "program",
             "name",
             &[
-                key("name", Kind::Glob, "display name"),
+                key("name", GLOBS, "display name"),
                 key("publisher", Kind::Glob, "publisher"),
                 key("product_code", Kind::Text, "MSI product code"),
                 key("version", Kind::Range, "a version range"),
+                key(
+                    "per_user",
+                    Kind::Boolean,
+                    "whether it can be installed for one user alone: then a profile that is not loaded \
+                     makes the answer unknown",
+                ),
             ],
             "a Windows program with an uninstall entry",
         )
@@ -330,13 +337,24 @@ pub(super) static CHECKS: &[Construct] = &[
         "registry",
         "key",
         &[
-            required("key", Kind::Text, "the key, such as `HKLM\\SOFTWARE\\KasperskyLab`"),
+            required("key", TEXTS, "the key, such as `HKLM\\SOFTWARE\\KasperskyLab`; its last component may be a glob"),
             key("value", Kind::Text, "the name of a value"),
             key("data", Kind::Regex, "an expression over the value's data"),
         ],
         "a Windows registry key or value",
     ),
-    short("driver", "name", &[required("name", Kind::Glob, "its name")], "a Windows driver"),
+    Construct {
+        at_least_one: &["name", "file"],
+        ..short(
+            "driver",
+            "name",
+            &[
+                key("name", GLOBS, "its name"),
+                key("file", Kind::Glob, "a glob over its image path, such as `**\\K4W-*\\*`"),
+            ],
+            "a Windows driver, loaded or not",
+        )
+    },
     short("receipt", "id", &[required("id", Kind::Glob, "its id")], "a macOS installer receipt"),
     short(
         "system_extension",
@@ -346,7 +364,7 @@ pub(super) static CHECKS: &[Construct] = &[
     ),
 ];
 
-/// The checks that only another platform can answer, with that platform's word.
+/// The checks that only one platform other than Linux can answer, with that platform's word.
 pub(super) const FOREIGN_CHECKS: [(&str, &str); 5] = [
     ("program", "windows"),
     ("registry", "windows"),
