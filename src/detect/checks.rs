@@ -4,8 +4,8 @@
 use super::files;
 use super::outcome::{Doubt, Outcome, Scan};
 use super::software;
-use super::windows;
 use super::text::{LOST, LineTest, NameTest, cut};
+use super::windows;
 use crate::facts::{Account, Facts, Listing};
 use crate::model::{Platform, Truth};
 use crate::playbook::version::{check_range, version_in_range};

@@ -124,7 +124,10 @@ pub(super) fn service(name: &Pattern, running: Option<bool>, facts: &Facts) -> O
             }
             let active = service.active.as_deref().unwrap_or("not told");
             if is_driver(service).is_unknown() {
-                return Doubt::new(format!("whether `{}` is a service cannot be told", cut(&service.name, 80)));
+                return Doubt::new(format!(
+                    "whether `{}` is a service cannot be told",
+                    cut(&service.name, 80)
+                ));
             }
             Doubt::new(format!(
                 "whether service `{}` runs cannot be told: its state is {}",

@@ -36,9 +36,8 @@ pub(super) fn program(test: &ProgramTest<'_>, facts: &Facts) -> Outcome {
     Scan::of(&programs, |program| {
         // An entry that does not say its name or publisher is not the one that is asked for.
         let bears = |test: &Option<NameTest<'_>>, text: &Option<String>| {
-            test.as_ref().map_or(Truth::True, |test| {
-                text.as_deref().map_or(Truth::False, |text| test.matches(text))
-            })
+            test.as_ref()
+                .map_or(Truth::True, |test| text.as_deref().map_or(Truth::False, |text| test.matches(text)))
         };
         let coded = product_code.map_or(Truth::True, |code| same_code(code, &program.key));
         let truth = bears(&name, &program.name).and(bears(&publisher, &program.publisher)).and(coded);
@@ -104,16 +103,19 @@ pub(super) fn registry(
         return invalid_pattern(&data.0, true);
     }
     let of_value = |key: &RegistryKey| {
-        let found = key.values.iter().find(|one| value.is_some_and(|name| one.name.eq_ignore_ascii_case(name)));
+        let found =
+            key.values.iter().find(|one| value.is_some_and(|name| one.name.eq_ignore_ascii_case(name)));
         found.map(|value| (value.name.clone(), value.data.clone()))
     };
     Scan::of(found, |key| match (value, of_value(key), &data) {
         (None, ..) => Truth::True,
         (Some(_), None, _) => Truth::from(false),
         (Some(_), Some(_), None) => Truth::True,
-        (Some(_), Some((_, text)), Some((test, _))) => {
-            text.lines().chain(text.is_empty().then_some("")).map(|line| test.matches(line)).fold(Truth::False, Truth::or)
-        }
+        (Some(_), Some((_, text)), Some((test, _))) => text
+            .lines()
+            .chain(text.is_empty().then_some(""))
+            .map(|line| test.matches(line))
+            .fold(Truth::False, Truth::or),
     })
     .conclude(
         |key| match of_value(key) {
@@ -131,7 +133,8 @@ pub(super) fn driver(name: Option<&Pattern>, file: Option<&Pattern>, facts: &Fac
         return names_nothing(true);
     }
     let windows = Some(Platform::Windows);
-    let (name, file) = (name.map(|name| NameTest::on(windows, name)), file.map(|file| NameTest::of_path(windows, file)));
+    let (name, file) =
+        (name.map(|name| NameTest::on(windows, name)), file.map(|file| NameTest::of_path(windows, file)));
     if let Some(test) = [&name, &file].into_iter().flatten().find(|test| !test.is_valid()) {
         return invalid_pattern(test.text(), true);
     }

@@ -30,8 +30,7 @@ pub fn collect(
     cancel: &Cancel,
 ) -> Result<Facts, TransportError> {
     let host_key = session.host_key();
-    let limits =
-        Limits { deadline: timeouts.facts, idle: Some(timeouts.idle), keep: KEEP, receive: RECEIVE };
+    let limits = Limits { deadline: timeouts.facts, idle: Some(timeouts.idle), keep: KEEP, receive: RECEIVE };
     if platform == Some(Platform::Windows) || session.banner().contains("OpenSSH_for_Windows") {
         let nonce = new_nonce();
         let answer = session.ask_cmd(&windows::script(questions, &nonce), limits, cancel)?;

@@ -337,7 +337,11 @@ pub(super) static CHECKS: &[Construct] = &[
         "registry",
         "key",
         &[
-            required("key", TEXTS, "the key, such as `HKLM\\SOFTWARE\\KasperskyLab`; its last component may be a glob"),
+            required(
+                "key",
+                TEXTS,
+                "the key, such as `HKLM\\SOFTWARE\\KasperskyLab`; its last component may be a glob",
+            ),
             key("value", Kind::Text, "the name of a value"),
             key("data", Kind::Regex, "an expression over the value's data"),
         ],

@@ -148,7 +148,12 @@ impl Walker {
     }
 
     /// One check for each name that a key has, one or a list.
-    pub(super) fn each(&mut self, fields: &Fields<'_>, key: &str, make: impl Fn(Pattern) -> Check) -> Vec<Check> {
+    pub(super) fn each(
+        &mut self,
+        fields: &Fields<'_>,
+        key: &str,
+        make: impl Fn(Pattern) -> Check,
+    ) -> Vec<Check> {
         let names = fields.get(key).map(|node| self.many(node, Walker::glob)).unwrap_or_default();
         names.into_iter().map(make).collect()
     }

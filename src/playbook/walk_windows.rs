@@ -61,7 +61,9 @@ impl Walker {
                 "add `value:` with the name of the value",
             );
         }
-        if let (Some(node), true) = (fields.get("value"), value.as_deref().is_some_and(|value| !can_be_sent(value))) {
+        if let (Some(node), true) =
+            (fields.get("value"), value.as_deref().is_some_and(|value| !can_be_sent(value)))
+        {
             self.unsendable(node, "this name");
         }
         let keys = fields.get("key").map(|node| self.many(node, Walker::registry_key)).unwrap_or_default();
@@ -94,13 +96,25 @@ impl Walker {
         let globs = above.iter().filter(|part| is_glob(part)).count();
         let every_hive = hive == "HKU" && parts.first() == Some(&"*");
         let (wrong, label, help) = if hive.is_empty() {
-            ("does not begin with `HKLM\\` or `HKU\\`", "expected a key of the machine or of all users", "write `HKU\\*\\…` for `HKCU\\…`, and `HKLM\\SOFTWARE\\Classes\\…` for `HKCR\\…`")
+            (
+                "does not begin with `HKLM\\` or `HKU\\`",
+                "expected a key of the machine or of all users",
+                "write `HKU\\*\\…` for `HKCU\\…`, and `HKLM\\SOFTWARE\\Classes\\…` for `HKCR\\…`",
+            )
         } else if rest.is_empty() || parts.iter().any(|part| part.is_empty()) {
-            ("has an empty component", "expected names between single `\\`", "write the whole key, without a `\\` at its end")
+            (
+                "has an empty component",
+                "expected names between single `\\`",
+                "write the whole key, without a `\\` at its end",
+            )
         } else if hive == "HKLM" && parts.len() < 2 || every_hive && parts.len() < 3 {
             ("says too little", "expected a key below the top one", "name the product's own key")
         } else if globs > usize::from(every_hive) {
-            ("has a wildcard in the middle", "only the last component may have one", "ask for the key above, or write one key for each, as a list")
+            (
+                "has a wildcard in the middle",
+                "only the last component may have one",
+                "ask for the key above, or write one key for each, as a list",
+            )
         } else if !can_be_sent(&text) {
             self.unsendable(node, &format!("`{text}`"));
             return None;
@@ -108,7 +122,12 @@ impl Walker {
             let key = Pattern::new(format!("{hive}\\{rest}"));
             let last = Pattern::new(parts.last().copied().unwrap_or_default());
             if let Err(reason) = last.check() {
-                self.error(&node.place, format!("`{last}` is not a valid pattern: {reason}"), "expected a name or a glob", "close every `[` and `{`");
+                self.error(
+                    &node.place,
+                    format!("`{last}` is not a valid pattern: {reason}"),
+                    "expected a name or a glob",
+                    "close every `[` and `{`",
+                );
                 return None;
             }
             return Some(key);
@@ -150,7 +169,11 @@ impl Walker {
                 "write one `*` for each directory between",
             )
         } else if !reason.is_empty() {
-            (format!("is not a valid pattern: {reason}"), "expected a path or a glob".to_owned(), "close every `[` and `{`")
+            (
+                format!("is not a valid pattern: {reason}"),
+                "expected a path or a glob".to_owned(),
+                "close every `[` and `{`",
+            )
         } else {
             return Some(pattern);
         };

@@ -76,7 +76,8 @@ impl Ask {
 }
 
 /// The beginnings of the names of all variables that are asked.
-const PREFIXES: [&str; 8] = ["ALLUSERS", "Common", "COMPUTERNAME", "OS", "PROCESSOR_ARCHITE", "Program", "PUBLIC", "System"];
+const PREFIXES: [&str; 8] =
+    ["ALLUSERS", "Common", "COMPUTERNAME", "OS", "PROCESSOR_ARCHITE", "Program", "PUBLIC", "System"];
 
 pub(super) const UNINSTALL: &str = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall";
 pub(super) const USER_VERSION: &str = r"Software\Microsoft\Windows\CurrentVersion";
@@ -141,6 +142,12 @@ impl Asks {
 
     pub(super) fn label(&self, ask: &Ask) -> Option<&str> {
         self.labels.get(ask).map(String::as_str)
+    }
+
+    /// Every question, in the order in which they are asked.
+    #[cfg(test)]
+    pub(super) fn each(&self) -> impl Iterator<Item = &Ask> {
+        self.labels.keys()
     }
 
     /// The lines of the script.
@@ -237,5 +244,8 @@ fn topic_asks(topic: Topic, asks: &mut BTreeSet<Ask>) {
 pub(super) fn chain(key: &str) -> impl Iterator<Item = String> {
     let parts: Vec<&str> = key.split('\\').collect();
     let least = parts.len().min(2);
-    (least..=parts.len()).map(|count| parts.iter().take(count).copied().collect::<Vec<_>>().join("\\")).collect::<Vec<_>>().into_iter()
+    (least..=parts.len())
+        .map(|count| parts.iter().take(count).copied().collect::<Vec<_>>().join("\\"))
+        .collect::<Vec<_>>()
+        .into_iter()
 }

@@ -33,7 +33,10 @@ impl Environment {
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.variables.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.variables
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The directory that a path begins with: of `%NAME%` its value, or none where the host has no
@@ -84,7 +87,9 @@ pub(super) fn parse(answers: &Answers<'_>, environment: &Environment, host_key: 
         },
         identity: MachineIdentity {
             host_key,
-            machine_id: value(CRYPTOGRAPHY, "MachineGuid").map(|id| id.to_lowercase()).filter(|id| is_guid(id)),
+            machine_id: value(CRYPTOGRAPHY, "MachineGuid")
+                .map(|id| id.to_lowercase())
+                .filter(|id| is_guid(id)),
             dmi_uuid: None,
         },
         boot: BootIdentity { boot_id: boot(answers), init_start: None },
@@ -100,8 +105,11 @@ fn is_guid(id: &str) -> bool {
 /// `Microsoft Windows [Version 10.0.19045.4291]`: the word of numbers and dots, in any language.
 fn version(answers: &Answers<'_>) -> Option<String> {
     let section = answers.one(&Ask::Version).ok()?;
-    let words = section.lines.iter().flat_map(|line| line.split(|byte| !byte.is_ascii_digit() && *byte != b'.'));
-    let word = words.map(|word| word.trim_ascii()).find(|word| word.iter().filter(|byte| **byte == b'.').count() >= 2)?;
+    let words =
+        section.lines.iter().flat_map(|line| line.split(|byte| !byte.is_ascii_digit() && *byte != b'.'));
+    let word = words
+        .map(|word| word.trim_ascii())
+        .find(|word| word.iter().filter(|byte| **byte == b'.').count() >= 2)?;
     Some(answers.code_page.text(word).trim_matches('.').to_owned())
 }
 
@@ -155,8 +163,14 @@ fn pending_reboot(answers: &Answers<'_>) -> PendingReboot {
         Ok(section) => {
             let output = read(&section.lines, answers.code_page);
             match output.key(SESSION_MANAGER) {
-                Some(key) if key.value("PendingFileRenameOperations").is_some_and(|v| !v.data.trim().is_empty()) => {
-                    return PendingReboot::Yes("files are to be replaced or deleted at the next start".to_owned());
+                Some(key)
+                    if key
+                        .value("PendingFileRenameOperations")
+                        .is_some_and(|v| !v.data.trim().is_empty()) =>
+                {
+                    return PendingReboot::Yes(
+                        "files are to be replaced or deleted at the next start".to_owned(),
+                    );
                 }
                 Some(_) => {}
                 None => doubts.push(format!("`reg query` shows nothing of `{SESSION_MANAGER}`")),

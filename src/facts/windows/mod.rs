@@ -21,6 +21,8 @@ mod tasks;
 mod tests;
 mod text;
 
+#[cfg(test)]
+use super::PendingReboot;
 use super::parse::unanswered;
 use super::{Facts, Listing, Questions, Topic};
 use crate::model::Platform;

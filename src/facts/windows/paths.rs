@@ -26,8 +26,12 @@ const LOOPS: [char; 3] = ['i', 'j', 'k'];
 /// # Errors
 /// Why it cannot be asked of a host.
 pub(super) fn components(pattern: &str) -> Result<Vec<Vec<String>>, String> {
-    if !pattern.bytes().all(|byte| byte != b'"' && (byte == b' ' || byte.is_ascii_graphic() || byte >= 0x80)) {
-        return Err(format!("`{}` has a character that cannot be asked", crate::model::output::escape_line(pattern)));
+    if !pattern.bytes().all(|byte| byte != b'"' && (byte == b' ' || byte.is_ascii_graphic() || byte >= 0x80))
+    {
+        return Err(format!(
+            "`{}` has a character that cannot be asked",
+            crate::model::output::escape_line(pattern)
+        ));
     }
     let all = alternatives(&pattern.replace('\\', "/"))
         .ok_or_else(|| format!("`{pattern}` stands for too many patterns"))?;
@@ -42,7 +46,8 @@ pub(super) fn components(pattern: &str) -> Result<Vec<Vec<String>>, String> {
             if rest.iter().rev().skip(1).any(|part| part.contains("**")) {
                 return Err(format!("`{pattern}` has something behind `**`, which is not asked on Windows"));
             }
-            let loops = rest.iter().rev().skip(1).filter(|part| Pattern::new(part.as_str()).is_glob()).count();
+            let loops =
+                rest.iter().rev().skip(1).filter(|part| Pattern::new(part.as_str()).is_glob()).count();
             if loops > LOOPS.len() {
                 return Err(format!("`{pattern}` has wildcards in more than {} directories", LOOPS.len()));
             }
@@ -58,7 +63,8 @@ fn root(part: &str) -> Result<String, String> {
         return Ok(part.to_ascii_uppercase());
     }
     let name = part.strip_prefix('%').and_then(|part| part.strip_suffix('%'));
-    let known = PATH_VARIABLES.iter().find(|variable| name.is_some_and(|name| name.eq_ignore_ascii_case(variable)));
+    let known =
+        PATH_VARIABLES.iter().find(|variable| name.is_some_and(|name| name.eq_ignore_ascii_case(variable)));
     known.map(|variable| format!("%{variable}%")).ok_or_else(|| {
         format!("`{part}` is neither a drive nor a variable of the machine ({})", PATH_VARIABLES.join(", "))
     })
@@ -114,6 +120,12 @@ impl Directories {
         self.all.len()
     }
 
+    /// The components of a directory.
+    #[cfg(test)]
+    pub(super) fn parts(&self, number: usize) -> Vec<String> {
+        self.all[number].parts.clone()
+    }
+
     fn number(&self, parts: &[String]) -> Option<usize> {
         self.numbers.get(&folded(parts)).copied()
     }
@@ -123,7 +135,8 @@ impl Directories {
         let Some(directory) = self.all.get(number) else { return Vec::new() };
         let Place { loops, path } = Place::of(&directory.parts);
         // A drive has no `.`: that it can be listed shows in its names.
-        let is_drive = directory.parts.len() == 1 && directory.parts.first().is_some_and(|root| is_drive(root));
+        let is_drive =
+            directory.parts.len() == 1 && directory.parts.first().is_some_and(|root| is_drive(root));
         let list = |options: &str| {
             let whole = is_drive || directory.names.len() > MAX_NAMES || directory.names.contains("*");
             let names: Vec<String> = if whole {
@@ -229,13 +242,21 @@ pub(super) struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    pub(super) fn of(answers: &'a Answers<'_>, environment: &'a Environment, directories: &'a Directories) -> Self {
+    pub(super) fn of(
+        answers: &'a Answers<'_>,
+        environment: &'a Environment,
+        directories: &'a Directories,
+    ) -> Self {
         let mut shown = BTreeMap::new();
         for number in 0..directories.len() {
-            for section in answers.all(&super::ask::Ask::Directory(number)).iter().filter(|section| section.is_good()) {
+            for section in
+                answers.all(&super::ask::Ask::Directory(number)).iter().filter(|section| section.is_good())
+            {
                 let path = answers.code_page.text(section.rest);
                 let path = path.trim_matches('"');
-                let drive = directories.all.get(number).is_some_and(|one| one.parts.len() == 1 && one.parts.first().is_some_and(|root| is_drive(root)));
+                let drive = directories.all.get(number).is_some_and(|one| {
+                    one.parts.len() == 1 && one.parts.first().is_some_and(|root| is_drive(root))
+                });
                 shown.insert((number, fold_path(path)), read(section, answers, drive));
             }
         }
@@ -278,7 +299,11 @@ impl<'a> Seen<'a> {
         let pattern = Pattern::new(part.as_str()).lower_case();
         let matcher = pattern.matcher();
         for (name, kind) in &shown.names {
-            match if everything { Truth::True } else { pattern.windows_matches(&matcher, &name.to_lowercase()) } {
+            match if everything {
+                Truth::True
+            } else {
+                pattern.windows_matches(&matcher, &name.to_lowercase())
+            } {
                 Truth::False => continue,
                 Truth::Unknown => {
                     builder.gap(format!("a name in `{path}` has characters that could not be read"));
@@ -366,10 +391,14 @@ mod tests {
 
     #[test]
     fn patterns_become_components() {
-        let parts = |pattern| components(pattern).map(|all| all.iter().map(|parts| parts.join("|")).collect::<Vec<_>>());
+        let parts = |pattern| {
+            components(pattern).map(|all| all.iter().map(|parts| parts.join("|")).collect::<Vec<_>>())
+        };
         assert_eq!(parts(r"%programdata%\Kaspersky Lab").unwrap(), ["%ProgramData%|Kaspersky Lab"]);
         assert_eq!(parts(r"c:/a\{b,c}\**").unwrap(), ["C:|a|b|**", "C:|a|c|**"]);
-        for bad in [r"%APPDATA%\x", r"\\server\x", r"C:\a%b%\c", r"C:\**\x", "C:\\a\"b", r"C:\*\*\*\*\x", "/opt/x"] {
+        for bad in
+            [r"%APPDATA%\x", r"\\server\x", r"C:\a%b%\c", r"C:\**\x", "C:\\a\"b", r"C:\*\*\*\*\x", "/opt/x"]
+        {
             assert!(parts(bad).is_err(), "{bad}");
         }
     }

@@ -84,7 +84,10 @@ pub(super) fn hives(answers: &Answers<'_>) -> Hives {
         Ok(section) => {
             let listed = read(&section.lines, answers.code_page);
             let is_loaded = |sid: &str| {
-                hives.loaded.iter().any(|hive| hive.rsplit('\\').next().is_some_and(|name| name.eq_ignore_ascii_case(sid)))
+                hives
+                    .loaded
+                    .iter()
+                    .any(|hive| hive.rsplit('\\').next().is_some_and(|name| name.eq_ignore_ascii_case(sid)))
             };
             let unread: Vec<String> = listed
                 .below(PROFILES)

@@ -63,7 +63,9 @@ impl Output {
     pub fn below<'s>(&'s self, key: &str) -> impl Iterator<Item = &'s Key> {
         let above = format!("{}/", fold_path(&long(key)));
         self.keys.iter().filter(move |key| {
-            fold_path(&key.path).strip_prefix(&above).is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
+            fold_path(&key.path)
+                .strip_prefix(&above)
+                .is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
         })
     }
 
@@ -158,7 +160,9 @@ impl Answers<'_> {
         if output.is_whole(section) {
             return Ok(output);
         }
-        Err(section.failure("reg query").unwrap_or_else(|| "`reg query` tells another number of matches than it shows".to_owned()))
+        Err(section
+            .failure("reg query")
+            .unwrap_or_else(|| "`reg query` tells another number of matches than it shows".to_owned()))
     }
 
     /// Whether a key of the machine is there, by what it and those above it answered; all of them have
@@ -237,7 +241,8 @@ mod tests {
     fn reads_keys_values_and_the_count() {
         // The form that https://learn.microsoft.com/en-us/windows-server/administration/windows-commands/reg-query
         // documents, and what its last line says in German.
-        for last in ["End of search: 2 match(es) found.", "Ende der Suche: 2 Übereinstimmung(en) gefunden."] {
+        for last in ["End of search: 2 match(es) found.", "Ende der Suche: 2 Übereinstimmung(en) gefunden."]
+        {
             let read = output(&format!(
                 "\nHKEY_LOCAL_MACHINE\\SOFTWARE\\A\\B\n    DisplayName    REG_SZ    Kaspersky  Endpoint\n\nHKEY_LOCAL_MACHINE\\SOFTWARE\\A\\C\n    DisplayName    REG_SZ    two\nlines\n\n{last}\n"
             ));
@@ -250,7 +255,8 @@ mod tests {
 
     #[test]
     fn a_value_may_be_empty_and_a_name_may_have_blanks() {
-        let read = output("HKEY_USERS\\S\\K\n    (Default)    REG_SZ    \n    two words    REG_DWORD    0x1\n");
+        let read =
+            output("HKEY_USERS\\S\\K\n    (Default)    REG_SZ    \n    two words    REG_DWORD    0x1\n");
         assert_eq!(read.keys[0].values[0].data, "");
         assert_eq!(read.keys[0].value("TWO WORDS").map(|value| value.data.as_str()), Some("0x1"));
     }

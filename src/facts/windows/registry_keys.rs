@@ -32,7 +32,9 @@ fn asked(key: &str) -> Result<Asked<'_>, String> {
     let is_glob = |part: &str| Pattern::new(part).is_glob();
     let (key_asked, glob) = if is_glob(last) { (above, Some(last)) } else { (rest, None) };
     if key_asked.is_empty() || key_asked.split('\\').any(is_glob) {
-        return Err(format!("`{key}` has a wildcard that cannot be asked: only the last component may have one"));
+        return Err(format!(
+            "`{key}` has a wildcard that cannot be asked: only the last component may have one"
+        ));
     }
     Ok(Asked { in_hives, key: key_asked, glob })
 }
@@ -50,7 +52,9 @@ pub(super) fn asks(key: &str, values: &BTreeSet<String>, asks: &mut BTreeSet<Ask
             let below = parts.iter().take(count).copied().collect::<Vec<_>>().join("\\");
             asks.insert(Ask::Hive { below, want: Want::Here });
         }
-        asks.extend(searched.map(|value| Ask::Hive { below: asked.key.to_owned(), want: Want::Deep(value.clone()) }));
+        asks.extend(
+            searched.map(|value| Ask::Hive { below: asked.key.to_owned(), want: Want::Deep(value.clone()) }),
+        );
     } else {
         asks.extend(chain(asked.key).map(|key| Ask::here(&key)));
         asks.extend(searched.map(|value| Ask::deep(asked.key, value)));
@@ -153,7 +157,13 @@ impl Place<'_, '_> {
         }
     }
 
-    fn below(&self, here: &Output, glob: &str, values: &BTreeSet<String>, builder: &mut Builder<RegistryKey>) {
+    fn below(
+        &self,
+        here: &Output,
+        glob: &str,
+        values: &BTreeSet<String>,
+        builder: &mut Builder<RegistryKey>,
+    ) {
         let pattern = Pattern::new(glob).lower_case();
         let matcher = pattern.matcher();
         let found: Vec<(&str, Output)> = values
@@ -173,9 +183,9 @@ impl Place<'_, '_> {
                     builder.gap(format!("a key in `{}` has characters that could not be read", self.path));
                 }
                 Truth::True => {
-                    let values = found.iter().filter_map(|(value, output)| {
-                        Some(output.key(&key.path)?.value(value)?.clone())
-                    });
+                    let values = found
+                        .iter()
+                        .filter_map(|(value, output)| Some(output.key(&key.path)?.value(value)?.clone()));
                     builder.push(RegistryKey { key: long(&key.path), values: values.collect() });
                 }
             }
@@ -192,7 +202,8 @@ impl Answers<'_> {
     /// What a hive answered to a question that is put to each.
     pub(super) fn of_hive(&self, ask: &Ask, hive: &str) -> Result<&Section<'_>, String> {
         let wanted = hive.to_lowercase();
-        let mut of = self.all(ask).iter().filter(|section| self.code_page.text(section.rest).to_lowercase() == wanted);
+        let mut of =
+            self.all(ask).iter().filter(|section| self.code_page.text(section.rest).to_lowercase() == wanted);
         match (of.next(), of.next()) {
             (Some(one), None) => Ok(one),
             (None, _) => Err(format!("the hive `{hive}` was not asked: {}", self.end)),

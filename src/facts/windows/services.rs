@@ -51,12 +51,15 @@ pub(super) fn parse(answers: &Answers<'_>) -> Listing<Service> {
     for key in listed.below(SERVICES) {
         let manager = managed.get(&key.name().to_lowercase());
         let Some(kind) = kind_of(key, manager, types.as_ref().ok()) else { continue };
-        services.insert(key.name().to_lowercase(), Service {
-            name: key.name().to_owned(),
-            kind: kind.to_owned(),
-            file: file_of(key, kind, paths.as_ref().ok()),
-            active: manager.map(|one| state_word(one.state).to_owned()),
-        });
+        services.insert(
+            key.name().to_lowercase(),
+            Service {
+                name: key.name().to_owned(),
+                kind: kind.to_owned(),
+                file: file_of(key, kind, paths.as_ref().ok()),
+                active: manager.map(|one| state_word(one.state).to_owned()),
+            },
+        );
     }
     // One that is deleted lives on in the service manager until the last handle is closed.
     for (key, one) in &managed {
@@ -124,7 +127,8 @@ fn records(section: &Section<'_>, code_page: CodePage) -> Vec<Managed> {
                 let (_, value) = split_once(line, b":")?;
                 value.trim_ascii().split(|byte| !byte.is_ascii_hexdigit()).next()
             });
-            let mut number = |radix| u32::from_str_radix(std::str::from_utf8(numbers.next()?).ok()?, radix).ok();
+            let mut number =
+                |radix| u32::from_str_radix(std::str::from_utf8(numbers.next()?).ok()?, radix).ok();
             let (kind, state) = (number(16)?, number(10)?);
             let name = code_page.text(name.trim_ascii());
             (!name.is_empty()).then_some(Managed { name, kind, state })

@@ -89,10 +89,14 @@ impl<'a> Reader<'a> {
     /// A length in bytes and so much of UTF-16.
     fn text(&mut self) -> Option<String> {
         let length = self.number::<4>()?;
-        let units: Vec<u16> = self.take(length)?.chunks_exact(2).map(|two| match two {
-            [low, high] => u16::from_le_bytes([*low, *high]),
-            _ => 0,
-        }).collect();
+        let units: Vec<u16> = self
+            .take(length)?
+            .chunks_exact(2)
+            .map(|two| match two {
+                [low, high] => u16::from_le_bytes([*low, *high]),
+                _ => 0,
+            })
+            .collect();
         Some(String::from_utf16_lossy(&units))
     }
 }
