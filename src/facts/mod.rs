@@ -76,6 +76,9 @@ pub enum Topic {
     Programs,
 }
 
+/// Why a listing is empty of which nobody asked.
+const NOT_ASKED: &str = "this was not asked";
+
 /// The items that were seen, and every reason why there may be more. An empty `gaps` says that the
 /// listing is complete: only then is "not in it" an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +97,11 @@ impl<T> Listing<T> {
         Self { items: Vec::new(), gaps: vec![Gap { reason: reason.into(), remedy: None }] }
     }
 
+    /// Whether it is what a listing is of which nobody asked.
+    fn was_not_asked(&self) -> bool {
+        self.items.is_empty() && matches!(self.gaps.as_slice(), [gap] if gap.reason == NOT_ASKED)
+    }
+
     /// Whether nothing is missing.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -103,7 +111,7 @@ impl<T> Listing<T> {
 
 impl<T> Default for Listing<T> {
     fn default() -> Self {
-        Self::unanswered("this was not asked")
+        Self::unanswered(NOT_ASKED)
     }
 }
 
@@ -397,10 +405,10 @@ pub struct Facts {
     /// For each asked file or glob, its text.
     pub files: BTreeMap<String, Listing<FileText>>,
     /// Programs installed for the machine (Windows).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Listing::was_not_asked")]
     pub programs: Listing<Program>,
     /// Programs installed for one user (Windows); a profile whose hive is not loaded is a gap.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Listing::was_not_asked")]
     pub user_programs: Listing<Program>,
     /// For each asked registry key or glob, the keys that are there (Windows).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

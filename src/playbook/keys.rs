@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Glob,
     /// An absolute path or a glob over such.
     Path,
+    /// A registry key of Windows, or a glob over such.
+    RegistryKey,
     /// A regular expression.
     Regex,
     /// A version range.
@@ -95,6 +97,7 @@ const fn short(name: &'static str, main: &'static str, keys: &'static [Key], doc
 const TEXTS: Kind = Kind::Many(&Kind::Text);
 const GLOBS: Kind = Kind::Many(&Kind::Glob);
 const PATHS: Kind = Kind::Many(&Kind::Path);
+const REGISTRY_KEYS: Kind = Kind::Many(&Kind::RegistryKey);
 const CODE: Kind = Kind::Integer(i32::MIN as i64, i32::MAX as i64);
 const CODES: Kind = Kind::Many(&CODE);
 
@@ -337,11 +340,7 @@ pub(super) static CHECKS: &[Construct] = &[
         "registry",
         "key",
         &[
-            required(
-                "key",
-                TEXTS,
-                "the key, such as `HKLM\\SOFTWARE\\KasperskyLab`; its last component may be a glob",
-            ),
+            required("key", REGISTRY_KEYS, "the key, such as `HKLM\\SOFTWARE\\KasperskyLab`"),
             key("value", Kind::Text, "the name of a value"),
             key("data", Kind::Regex, "an expression over the value's data"),
         ],

@@ -154,6 +154,7 @@ impl Walker {
             Kind::Id => drop(self.id(node)),
             Kind::Glob => drop(self.glob(node)),
             Kind::Path => drop(self.path(node)),
+            Kind::RegistryKey => drop(self.registry_key(node)),
             Kind::Regex => drop(self.regex(node)),
             Kind::Range => drop(self.range(node)),
             Kind::Word(words) => drop(self.word(node, words, "this place")),

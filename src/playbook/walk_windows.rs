@@ -82,7 +82,7 @@ impl Walker {
     }
 
     /// A key from `HKLM` or `HKU` on.
-    fn registry_key(&mut self, node: &Node) -> Option<Pattern> {
+    pub(super) fn registry_key(&mut self, node: &Node) -> Option<Pattern> {
         let text = self.text(node)?;
         let (hive, rest) = text.split_once('\\').unwrap_or((&text, ""));
         let hive = match hive.to_ascii_uppercase().as_str() {
