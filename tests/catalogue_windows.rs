@@ -158,7 +158,8 @@ fn clean_host() -> Facts {
         .reduce(|mut all, one| {
             all.paths.extend(one.paths);
             all.registry.extend(one.registry);
-            for (all, one) in [(&mut all.programs, one.programs), (&mut all.user_programs, one.user_programs)] {
+            for (all, one) in [(&mut all.programs, one.programs), (&mut all.user_programs, one.user_programs)]
+            {
                 if all.items.is_empty() {
                     *all = one;
                 }
@@ -189,7 +190,8 @@ fn a_host_without_any_of_it_is_clean_and_one_with_a_product_is_present() {
         observed(&found, facts)
     };
     assert_eq!(state(&facts).state, HostState::Clean, "{}", state(&facts).reason);
-    let (_, _, kes) = documents().into_iter().find(|(id, is, _)| id == "kes-windows" && is == "present").unwrap();
+    let (_, _, kes) =
+        documents().into_iter().find(|(id, is, _)| id == "kes-windows" && is == "present").unwrap();
     facts.programs = kes.programs;
     let verdict = state(&facts);
     assert_eq!(verdict.state, HostState::Present);
@@ -229,9 +231,16 @@ fn a_mixed_fleet_is_planned_and_windows_says_why_not() {
     let outcome = |facts: &'static Facts| {
         let found = findings(playbook.products.iter().map(ProductRules::from), facts);
         let verdict = observed(&found, facts);
-        HostOutcome::Read { facts, findings: found, state: verdict.state, reason: verdict.reason, remedy: None }
+        HostOutcome::Read {
+            facts,
+            findings: found,
+            state: verdict.state,
+            reason: verdict.reason,
+            remedy: None,
+        }
     };
-    let (linux, windows): (&'static Facts, &'static Facts) = (Box::leak(Box::new(linux)), Box::leak(Box::new(windows)));
+    let (linux, windows): (&'static Facts, &'static Facts) =
+        (Box::leak(Box::new(linux)), Box::leak(Box::new(windows)));
     let hosts = vec![
         HostInput { host: &inventory.hosts[0], connection: connection(None), outcome: outcome(linux) },
         HostInput {
@@ -240,7 +249,8 @@ fn a_mixed_fleet_is_planned_and_windows_says_why_not() {
             outcome: outcome(windows),
         },
     ];
-    let plan = plan::make(&playbook, settings, &inventory, hosts).unwrap_or_else(|wrong| panic!("{}", wrong.render()));
+    let plan = plan::make(&playbook, settings, &inventory, hosts)
+        .unwrap_or_else(|wrong| panic!("{}", wrong.render()));
     assert!(!plan.hosts[0].steps.is_empty());
     assert!(plan.hosts[1].steps.is_empty());
     let told: BTreeSet<&str> = plan.hosts[1].not_planned.iter().map(|one| one.product.as_str()).collect();
