@@ -53,7 +53,7 @@ pub(super) fn parse(answers: &Answers<'_>) -> Listing<Certificate> {
 pub(super) fn bytes(hex: &str) -> Option<Vec<u8>> {
     let hex = hex.trim().as_bytes();
     let pairs = hex.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-    if hex.len() % 2 == 0 { pairs.collect() } else { None }
+    if hex.len().is_multiple_of(2) { pairs.collect() } else { None }
 }
 
 /// The certificate among the properties: number, a reserved word, length, value.

@@ -289,12 +289,8 @@ fn commands(line: &str) -> Vec<String> {
             !quoted
         })
         .collect();
-    let split = plain
-        .replace(" do (", "&")
-        .replace(" in ('", "&")
-        .replace(" else (", "&")
-        .replace('(', "&")
-        .replace(')', "&");
+    let split =
+        plain.replace(" do (", "&").replace(" in ('", "&").replace(" else (", "&").replace(['(', ')'], "&");
     split.split('&').filter_map(|part| part.split_whitespace().next()).map(str::to_owned).collect()
 }
 
