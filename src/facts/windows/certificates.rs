@@ -16,8 +16,12 @@ pub(super) fn parse(answers: &Answers<'_>) -> Listing<Certificate> {
     let mut builder = Builder::empty(Asker { is_root: true });
     for (number, store) in ROOT_STORES.into_iter().enumerate() {
         match answers.standing(store) {
-            Standing::Absent if number == 0 => builder.gap(format!("`{store}` is not there")),
-            Standing::Absent => continue,
+            Standing::Absent => {
+                if number == 0 {
+                    builder.gap(format!("`{store}` is not there"));
+                }
+                continue;
+            }
             Standing::Unknown(reason) => {
                 builder.gap(reason);
                 continue;

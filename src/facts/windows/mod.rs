@@ -35,7 +35,9 @@ use jiff::Timestamp;
 /// framed by `nonce`, which must be new for each run, of letters, digits and `-`.
 #[must_use]
 pub fn script(questions: &Questions, nonce: &str) -> ReadOnlyScript {
-    let mut lines = vec![format!("set \"N={nonce}\"")];
+    // The login's own directory is not searched for programs: what lies there is none of the system's.
+    let mut lines =
+        vec![format!("set \"N={nonce}\""), "set \"NoDefaultCurrentDirectoryInExePath=1\"".to_owned()];
     lines.extend(Asks::of(&of_windows(questions)).lines());
     lines.push(String::new());
     ReadOnlyScript::trusted(lines.join("\n"))
