@@ -1,4 +1,4 @@
-//! The built-in catalogue against facts documents: what each product is found by, that nothing is
+//! The built-in catalogue's products for Linux against facts documents: what each product is found by, that nothing is
 //! called absent on half an answer, and what would be done about it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use uproot::detect::{ProductRules, finding};
 use uproot::facts::{Facts, FileText, Gap, Questions, Topic, document};
 use uproot::inventory;
-use uproot::model::{EvidenceRole, HostState, ProductState};
+use uproot::model::{EvidenceRole, HostState, Platform, ProductState};
 use uproot::plan::{self, HostInput, HostOutcome, PlanSettings, PlannedConnection, PlannedHost};
 use uproot::playbook::{Action, Playbook, Product, Rule, read_catalogue};
 
@@ -56,13 +56,16 @@ const SECOND_SIGNS: [(&str, &str); 9] = [
 ];
 
 fn catalogue() -> Playbook {
-    static READ: LazyLock<Playbook> =
-        LazyLock::new(|| read_catalogue().unwrap_or_else(|wrong| panic!("{wrong}")).playbook);
+    static READ: LazyLock<Playbook> = LazyLock::new(|| {
+        let mut playbook = read_catalogue().unwrap_or_else(|wrong| panic!("{wrong}")).playbook;
+        playbook.products.retain(|product| product.platforms.contains(&Platform::Linux));
+        playbook
+    });
     READ.clone()
 }
 
 fn documents_directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks/tests")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks/tests/linux")
 }
 
 fn uproot(arguments: &[&str]) -> Output {
@@ -90,7 +93,7 @@ fn documents() -> Vec<(String, String, String, Facts)> {
 }
 
 fn read_documents() -> Vec<(String, String, String, Facts)> {
-    let directory = documents_directory().join("linux");
+    let directory = documents_directory();
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
@@ -357,6 +360,7 @@ fn planned(product: &Product, facts: &Facts, allowed: &[&str]) -> PlannedHost {
         address: "localhost".to_owned(),
         port: 22,
         user: None,
+        platform: None,
         key: None,
         password: None,
         become_method: None,

@@ -78,6 +78,7 @@ const PARSER_ONLY: &[&str] = &[
     "but the product is not",
     "needs both `file` and `pattern`",
     "is report_only and has steps",
+    "`data` stands without `value`",
     "is given twice for this step",
     "longer than Linux keeps",
     "is too long",

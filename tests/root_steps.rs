@@ -34,7 +34,7 @@ fn facts() -> Facts {
         identity: MachineIdentity { machine_id: Some("id".into()), ..MachineIdentity::default() },
         boot: BootIdentity::default(),
         os: OsInfo::default(),
-        privilege: Privilege { uid: Some(0), become_failed: None },
+        privilege: Privilege { uid: Some(0), elevated: None, become_failed: None },
         pending_reboot: PendingReboot::No,
         mounts: complete(vec!["/".into()]),
         packages: complete(vec![Package {
@@ -54,6 +54,9 @@ fn facts() -> Facts {
         scheduled_tasks: complete(Vec::new()),
         paths: BTreeMap::new(),
         files: BTreeMap::new(),
+        programs: Listing::default(),
+        user_programs: Listing::default(),
+        registry: BTreeMap::new(),
     }
 }
 
@@ -124,6 +127,7 @@ fn steps(actions: Vec<Action>, facts: &Facts) -> Vec<PlannedStep> {
         address: "localhost".into(),
         port: 22,
         user: None,
+        platform: None,
         key: None,
         password: None,
         become_method: None,

@@ -113,7 +113,15 @@ impl Access {
         cancel: &Cancel,
     ) -> Result<Facts, TransportError> {
         let become_root = self.become_root(connection);
-        let mut facts = collect(session, host, questions, become_root.as_ref(), &self.timeouts, cancel)?;
+        let mut facts = collect(
+            session,
+            host,
+            connection.platform,
+            questions,
+            become_root.as_ref(),
+            &self.timeouts,
+            cancel,
+        )?;
         let Some(name) = &connection.become_password else { return Ok(facts) };
         let failed = &mut facts.privilege.become_failed;
         if become_root.is_some_and(|become_root| become_root.password.is_some()) {

@@ -74,6 +74,7 @@ impl Fleet {
             address: host.address.value.clone(),
             port: host.port.value,
             user: host.user.as_ref().map(|user| user.value.clone()).or_else(login_user),
+            platform: host.platform.as_ref().map(|platform| platform.value),
             key: host.key.as_ref().map(|key| from_anywhere(&key.value)),
             password: password.filter(|_| !local),
             become_method: host.become_method.as_ref().map(|method| method.value),

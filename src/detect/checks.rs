@@ -5,13 +5,17 @@ use super::files;
 use super::outcome::{Doubt, Outcome, Scan};
 use super::software;
 use super::text::{LOST, LineTest, NameTest, cut};
+use super::windows;
 use crate::facts::{Account, Facts, Listing};
 use crate::model::{Platform, Truth};
 use crate::playbook::version::{check_range, version_in_range};
-use crate::playbook::{Check, Pattern, TextPattern};
+use crate::playbook::{Check, Pattern, TextPattern, is_windows_path};
 
 /// The answer of `check` on a host with these facts.
 pub(super) fn answer(check: &Check, facts: &Facts) -> Outcome {
+    if cannot_be_there(check, facts.platform) {
+        return Outcome::known(false, true);
+    }
     match check {
         Check::Package { name, version, state } => software::package(name, version.as_deref(), *state, facts),
         Check::Service { name, running } => software::service(name, *running, facts),
@@ -25,7 +29,40 @@ pub(super) fn answer(check: &Check, facts: &Facts) -> Outcome {
         Check::Port { port, protocol } => listening_port(*port, protocol, facts),
         Check::ScheduledTask { name, command } => scheduled_task(name.as_ref(), command.as_ref(), facts),
         Check::Os { id, version } => os(id.as_ref(), version.as_deref(), facts),
-        Check::Foreign { kind, .. } => foreign(kind, facts),
+        Check::Program { name, publisher, product_code, version, per_user } => {
+            let test = windows::ProgramTest {
+                name: name.as_ref(),
+                publisher: publisher.as_ref(),
+                product_code: product_code.as_deref(),
+                version: version.as_deref(),
+                per_user: *per_user,
+            };
+            windows::program(&test, facts)
+        }
+        Check::Registry { key, value, data } => {
+            windows::registry(key, value.as_deref(), data.as_ref(), facts)
+        }
+        Check::Driver { name, file } => windows::driver(name.as_ref(), file.as_ref(), facts),
+        Check::Foreign { kind, .. } => {
+            Outcome::unknown(Doubt::new(format!("`{kind}` is not asked by this version")), true)
+        }
+    }
+}
+
+/// Whether a check asks for what only another platform can have: no host of this one does.
+fn cannot_be_there(check: &Check, platform: Option<Platform>) -> bool {
+    let Some(platform) = platform else { return false };
+    let windows = platform == Platform::Windows;
+    let elsewhere = |path: &Pattern| {
+        if windows { path.as_str().starts_with('/') } else { is_windows_path(path.as_str()) }
+    };
+    match check {
+        Check::Program { .. } | Check::Registry { .. } | Check::Driver { .. } => !windows,
+        Check::Path { path, .. } | Check::FileContains { path, .. } => elsewhere(path),
+        Check::Process { exe: Some(exe), .. } => elsewhere(exe),
+        Check::Package { .. } | Check::KernelModule { .. } => windows,
+        Check::Foreign { .. } => platform != Platform::Macos,
+        _ => false,
     }
 }
 
@@ -132,7 +169,7 @@ fn scheduled_task(name: Option<&Pattern>, command: Option<&TextPattern>, facts: 
     if name.is_none() && command.is_none() {
         return names_nothing(true);
     }
-    let name = name.map(NameTest::new);
+    let name = name.map(|name| NameTest::of_path(facts.platform, name));
     if let Some(name) = name.as_ref().filter(|name| !name.is_valid()) {
         return invalid_pattern(name.text(), true);
     }
@@ -158,10 +195,10 @@ fn scheduled_task(name: Option<&Pattern>, command: Option<&TextPattern>, facts: 
     )
 }
 
-/// A cron file goes by its path or its last component, a timer with or without `.timer`.
+/// A cron file or a task goes by its path or its last component, a timer with or without `.timer`.
 fn task_name(test: &NameTest<'_>, name: &str) -> Truth {
     let mut truth = test.matches(name);
-    if let Some((_, last)) = name.rsplit_once('/') {
+    if let Some((_, last)) = name.rsplit_once(['/', '\\']) {
         truth = truth.or(test.matches(last));
     }
     if let Some(bare) = name.strip_suffix(".timer") {
@@ -216,11 +253,4 @@ pub(super) fn in_range(version: Option<&str>, range: &str) -> Truth {
         }
         _ => Truth::Unknown,
     }
-}
-
-fn foreign(kind: &str, facts: &Facts) -> Outcome {
-    if facts.platform == Some(Platform::Linux) {
-        return Outcome::known(false, true);
-    }
-    Outcome::unknown(Doubt::new(format!("`{kind}` is not asked by this version")), true)
 }

@@ -53,6 +53,9 @@ fn path_line(entry: &PathEntry) -> String {
     let real = real.as_deref().map(|real| format!(", really `{real}`")).unwrap_or_default();
     let target = target.as_deref().map(|target| format!(" -> {target}")).unwrap_or_default();
     let mount = if *mount_point { ", mount point" } else { "" };
+    if owner.is_empty() {
+        return format!("{path}{target} ({}{mount}{real})", kind_word(*kind));
+    }
     format!("{path}{target} ({}, owner {owner}, {size} bytes{mount}{real})", kind_word(*kind))
 }
 
@@ -70,7 +73,7 @@ fn is_owner(owner: &str, asked: &str, facts: &Facts) -> Truth {
     if owner == asked {
         return Truth::True;
     }
-    if owner.contains(LOST) {
+    if owner.is_empty() || owner.contains(LOST) {
         return Truth::Unknown;
     }
     let (name, number) = match (owner.parse::<u32>(), asked.parse::<u32>()) {

@@ -14,6 +14,7 @@ mod files;
 mod outcome;
 mod software;
 mod text;
+mod windows;
 
 #[cfg(test)]
 mod properties;
@@ -204,10 +205,13 @@ fn remedies(facts: &Facts) -> impl Iterator<Item = &str> {
         &facts.groups.gaps,
         &facts.ports.gaps,
         &facts.scheduled_tasks.gaps,
+        &facts.programs.gaps,
+        &facts.user_programs.gaps,
     ];
     let paths = facts.paths.values().map(|listing| &listing.gaps);
     let files = facts.files.values().map(|listing| &listing.gaps);
-    let named = whole.into_iter().chain(paths).chain(files).flatten();
+    let registry = facts.registry.values().map(|listing| &listing.gaps);
+    let named = whole.into_iter().chain(paths).chain(files).chain(registry).flatten();
     std::iter::once(BECOME).chain(named.filter_map(|gap| gap.remedy.as_deref()))
 }
 
@@ -237,6 +241,7 @@ fn ask<'r>(rule: &'r Rule, negated: bool, facts: &Facts, answers: &mut Vec<Answe
 fn version_of(source: &VersionSource, facts: &Facts) -> Option<String> {
     let version = match source {
         VersionSource::Package { name } => software::package_version(name, facts),
+        VersionSource::Program { name } => windows::program_version(name, facts),
         VersionSource::File { path, pattern } => files::version_in_file(path, pattern, facts),
     };
     version.map(|version| cut(version.trim(), 100).into_owned()).filter(|version| !version.is_empty())

@@ -93,7 +93,7 @@ pub(super) fn service(name: &Pattern, running: Option<bool>, facts: &Facts) -> O
     let test = name
         .as_str()
         .strip_suffix(".service")
-        .map_or_else(|| NameTest::new(name), |bare| NameTest::owned(Pattern::new(bare)));
+        .map_or_else(|| NameTest::on(facts.platform, name), |bare| NameTest::owned(Pattern::new(bare)));
     if !test.is_valid() {
         return invalid_pattern(test.text(), compared);
     }
@@ -101,7 +101,7 @@ pub(super) fn service(name: &Pattern, running: Option<bool>, facts: &Facts) -> O
         format!("{} {}", service.name, service.file.as_deref().unwrap_or_default()).trim_end().to_owned()
     };
     Scan::of(&facts.services, |service| {
-        let named = test.matches(&service.name);
+        let named = test.matches(&service.name).and(!is_driver(service));
         if named.is_false() {
             return named;
         }
@@ -123,6 +123,12 @@ pub(super) fn service(name: &Pattern, running: Option<bool>, facts: &Facts) -> O
                 return lost_characters("the service", &service.name);
             }
             let active = service.active.as_deref().unwrap_or("not told");
+            if is_driver(service).is_unknown() {
+                return Doubt::new(format!(
+                    "whether `{}` is a service cannot be told",
+                    cut(&service.name, 80)
+                ));
+            }
             Doubt::new(format!(
                 "whether service `{}` runs cannot be told: its state is {}",
                 cut(&service.name, 80),
@@ -130,6 +136,15 @@ pub(super) fn service(name: &Pattern, running: Option<bool>, facts: &Facts) -> O
             ))
         },
     )
+}
+
+/// Whether it is a driver of Windows.
+pub(super) fn is_driver(service: &Service) -> Truth {
+    match service.kind.as_str() {
+        "driver" => Truth::True,
+        "unknown" => Truth::Unknown,
+        _ => Truth::False,
+    }
 }
 
 /// Whether a service runs. One that is just starting or stopping is neither.
@@ -145,7 +160,11 @@ pub(super) fn process(name: Option<&Pattern>, exe: Option<&Pattern>, facts: &Fac
     if name.is_none() && exe.is_none() {
         return names_nothing(false);
     }
-    let (name, exe) = (name.map(NameTest::new), exe.map(NameTest::new));
+    let windows = facts.platform == Some(Platform::Windows);
+    let (name, exe) = (
+        name.map(|name| NameTest::on(facts.platform, name)),
+        exe.map(|exe| NameTest::of_path(facts.platform, exe)),
+    );
     if let Some(test) = [&name, &exe].into_iter().flatten().find(|test| !test.is_valid()) {
         return invalid_pattern(test.text(), false);
     }
@@ -155,23 +174,39 @@ pub(super) fn process(name: Option<&Pattern>, exe: Option<&Pattern>, facts: &Fac
             return named;
         }
         let of_file = exe.as_ref().map_or(Truth::True, |test| {
-            process.exe.as_deref().map_or(Truth::Unknown, |path| test.matches(path))
+            let file = || if windows { of_that_name(test, &process.name) } else { Truth::Unknown };
+            process.exe.as_deref().map_or_else(file, |path| test.matches(path))
         });
         named.and(of_file)
     })
     .conclude(process_line, None, |process| process_doubt(process, facts))
 }
 
+/// Windows tells an executable's file name alone: one with another name than the pattern ends with is
+/// not it, wherever it lies.
+fn of_that_name(exe: &NameTest<'_>, name: &str) -> Truth {
+    let last = exe.text().rsplit('/').next().unwrap_or_default();
+    if last.contains("**") || last.contains(['{', '}', '[', ']']) {
+        return Truth::Unknown;
+    }
+    NameTest::owned(Pattern::new(last)).matches(&name.to_lowercase()).and(Truth::Unknown)
+}
+
 fn process_line(process: &Process) -> String {
     let Process { pid, name, exe, deleted, uid } = process;
     let exe = exe.as_deref().unwrap_or("executable not readable");
     let deleted = if *deleted { " (deleted)" } else { "" };
-    format!("pid {pid} {name} {exe}{deleted} uid {uid}")
+    let owner = uid.map(|uid| format!(" uid {uid}")).unwrap_or_default();
+    format!("pid {pid} {name} {exe}{deleted}{owner}")
 }
 
 fn process_doubt(process: &Process, facts: &Facts) -> Doubt {
     let Process { pid, name, exe, .. } = process;
     match exe {
+        None if facts.platform == Some(Platform::Windows) => Doubt::new(format!(
+            "Windows does not tell by `tasklist` where the executable of process {pid} `{}` is",
+            cut(name, 40)
+        )),
         None => Doubt::of_privilege(
             format!("the executable of process {pid} `{}` cannot be read", cut(name, 40)),
             facts,

@@ -42,7 +42,7 @@ pub(crate) fn service(name: &str, active: Option<&str>) -> Service {
 }
 
 pub(crate) fn process(pid: u32, name: &str, exe: Option<&str>) -> Process {
-    Process { pid, name: name.into(), exe: exe.map(Into::into), deleted: false, uid: 0 }
+    Process { pid, name: name.into(), exe: exe.map(Into::into), deleted: false, uid: Some(0) }
 }
 
 pub(crate) fn entry(path: &str, kind: PathKind, owner: &str) -> PathEntry {
@@ -81,7 +81,7 @@ pub(crate) fn clean_host() -> Facts {
             version_id: Some("12".into()),
             ..OsInfo::default()
         },
-        privilege: Privilege { uid: Some(0), become_failed: None },
+        privilege: Privilege { uid: Some(0), elevated: None, become_failed: None },
         pending_reboot: PendingReboot::No,
         mounts: complete(vec!["/".into()]),
         packages: complete(vec![package("bash", "5.2", "install ok installed")]),
@@ -95,6 +95,9 @@ pub(crate) fn clean_host() -> Facts {
         scheduled_tasks: complete(vec![]),
         paths: BTreeMap::new(),
         files: BTreeMap::new(),
+        programs: Listing::default(),
+        user_programs: Listing::default(),
+        registry: BTreeMap::new(),
     }
 }
 
@@ -196,7 +199,7 @@ fn check() -> impl Strategy<Value = Check> {
             .prop_map(|(name, command)| Check::ScheduledTask { name, command }),
         (option::of(select(vec!["debian", "r*", "fedora"])), range())
             .prop_map(|(id, version)| Check::Os { id: id.map(Pattern::new), version }),
-        Just(Check::Foreign { kind: "registry".into(), arguments: BTreeMap::new() }),
+        Just(Check::Foreign { kind: "receipt".into(), arguments: BTreeMap::new() }),
     ]
 }
 
@@ -340,7 +343,7 @@ fn losses_of(check: &Check) -> Vec<u8> {
         Check::Port { .. } => vec![7, 38],
         Check::ScheduledTask { .. } => vec![8, 39, 40],
         Check::Os { .. } => vec![19, 20, 21, 43],
-        Check::Foreign { .. } => vec![22],
+        Check::Program { .. } | Check::Registry { .. } | Check::Driver { .. } | Check::Foreign { .. } => vec![22],
     }
 }
 

@@ -416,10 +416,28 @@ fn operating_systems() {
 
 #[test]
 fn what_only_another_platform_has() {
-    let check = || Check::Foreign { kind: "registry".into(), arguments: [].into() };
-    assert_eq!(ask_one(check(), &clean_host()).truth, False);
-    for platform in [None, Some(Platform::Windows), Some(Platform::Macos)] {
-        assert_eq!(ask_one(check(), &with(|facts| facts.platform = platform)).truth, Unknown);
+    let on = |platform| with(|facts| facts.platform = platform);
+    let receipt = || Check::Foreign { kind: "receipt".into(), arguments: [].into() };
+    for (platform, truth) in [
+        (Some(Platform::Linux), False),
+        (Some(Platform::Windows), False),
+        (Some(Platform::Macos), Unknown),
+        (None, Unknown),
+    ] {
+        assert_eq!(ask_one(receipt(), &on(platform)).truth, truth, "{platform:?}");
+    }
+    let driver = || Check::Driver { name: Some(pattern("klif")), file: None };
+    let key = || Check::Registry { key: pattern(r"HKLM\SOFTWARE\KasperskyLab"), value: None, data: None };
+    let path = |path| Check::Path { path: pattern(path), kind: None, owner: None };
+    for check in [driver(), key(), path(r"%ProgramData%\Kaspersky Lab")] {
+        assert_eq!(ask_one(check.clone(), &clean_host()).truth, False, "{check}");
+    }
+    let package = || Check::Package { name: pattern("kesl"), version: None, state: None };
+    for check in [package(), path("/opt/kaspersky")] {
+        assert_eq!(ask_one(check.clone(), &on(Some(Platform::Windows))).truth, False, "{check}");
+    }
+    for check in [key(), path("/opt/kaspersky")] {
+        assert_eq!(ask_one(check.clone(), &on(None)).truth, Unknown, "{check}");
     }
 }
 

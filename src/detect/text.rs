@@ -1,8 +1,8 @@
 //! Host strings against patterns, three-valued; and host strings as bounded evidence.
 
-use crate::model::Truth;
+use crate::model::{Platform, Truth};
 use crate::playbook::pattern::Matcher;
-use crate::playbook::{Pattern, TextPattern};
+use crate::playbook::{Pattern, TextPattern, fold_path};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -26,6 +26,8 @@ pub(super) struct NameTest<'p> {
     /// How much of the pattern stands before its first wildcard, in bytes.
     literal: usize,
     valid: bool,
+    /// What is done to a text before it is compared, as it was to the pattern.
+    fold: Option<fn(&str) -> String>,
     matcher: OnceCell<Matcher>,
 }
 
@@ -38,12 +40,28 @@ impl<'p> NameTest<'p> {
         Self::of(Cow::Owned(pattern))
     }
 
+    /// For a host of this platform: on Windows the case of names does not matter.
+    pub(super) fn on(platform: Option<Platform>, pattern: &'p Pattern) -> Self {
+        if platform != Some(Platform::Windows) {
+            return Self::new(pattern);
+        }
+        Self { fold: Some(str::to_lowercase), ..Self::owned(pattern.lower_case()) }
+    }
+
+    /// For paths of a host of this platform.
+    pub(super) fn of_path(platform: Option<Platform>, pattern: &'p Pattern) -> Self {
+        if platform != Some(Platform::Windows) {
+            return Self::new(pattern);
+        }
+        Self { fold: Some(fold_path), ..Self::owned(Pattern::new(fold_path(pattern.as_str()))) }
+    }
+
     fn of(pattern: Cow<'p, Pattern>) -> Self {
         let text = pattern.as_str();
         let is_glob = pattern.is_glob();
         let literal = is_glob.then(|| text.find(['*', '?', '[', '{', '\\'])).flatten().unwrap_or(text.len());
         let valid = !is_glob || pattern.check().is_ok();
-        Self { pattern, literal, valid, matcher: OnceCell::new() }
+        Self { pattern, literal, valid, fold: None, matcher: OnceCell::new() }
     }
 
     /// Whether the pattern can be compared with at all.
@@ -66,10 +84,13 @@ impl<'p> NameTest<'p> {
         if !self.valid {
             return Truth::Unknown;
         }
+        let folded = self.fold.map_or(Cow::Borrowed(text), |fold| Cow::Owned(fold(text)));
+        let text = folded.as_ref();
         if !may_begin_with(text, self.literal()) {
             return Truth::False;
         }
-        self.matcher.get_or_init(|| self.pattern.matcher()).matches(text)
+        let matcher = self.matcher.get_or_init(|| self.pattern.matcher());
+        if self.fold.is_some() { self.pattern.windows_matches(matcher, text) } else { matcher.matches(text) }
     }
 }
 

@@ -66,9 +66,13 @@ fn read_pem<'a>(
 }
 
 fn certificate(file: &str, body: &[u8]) -> Option<Certificate> {
-    let der = base64::engine::general_purpose::STANDARD.decode(body).ok()?;
+    of_der(file, &base64::engine::general_purpose::STANDARD.decode(body).ok()?)
+}
+
+/// A certificate of its DER form.
+pub(super) fn of_der(file: &str, der: &[u8]) -> Option<Certificate> {
     // `TRUSTED CERTIFICATE` has what it is trusted for behind the certificate itself.
-    let (rest, parsed) = X509Certificate::from_der(&der).ok()?;
+    let (rest, parsed) = X509Certificate::from_der(der).ok()?;
     let own = der.get(..der.len() - rest.len())?;
     let sha256 = Sha256::digest(own).iter().map(|byte| format!("{byte:02x}")).collect();
     Some(Certificate { file: file.to_owned(), subject: subject(parsed.subject()), sha256 })

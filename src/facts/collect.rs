@@ -1,9 +1,9 @@
 //! Asks a host everything in one exec.
 
-use super::parse::{parse, unanswered};
+use super::parse::parse;
 use super::posix::script;
-use super::{Facts, Questions};
-use crate::model::Cancel;
+use super::{Facts, Questions, windows};
+use crate::model::{Cancel, Platform};
 use crate::transport::{Answer, Become, BecomeResult, Limits, Probing, Timeouts, TransportError};
 use jiff::Timestamp;
 
@@ -15,27 +15,29 @@ const RECEIVE: u64 = 32 * 1024 * 1024;
 /// Collects facts by one exec, as root where `become_root` is given. Where becoming root fails, a
 /// second exec asks what an ordinary user may read; the rest has gaps, and `privilege` says why.
 ///
+/// A host is asked as Windows where its SSH banner or the inventory (`platform`) says that it is;
+/// nobody becomes root there.
+///
 /// # Errors
 /// When nothing can have been asked; an answer that ended early is facts with gaps.
 pub fn collect(
     session: &mut Probing,
     host: &str,
+    platform: Option<Platform>,
     questions: &Questions,
     become_root: Option<&Become>,
     timeouts: &Timeouts,
     cancel: &Cancel,
 ) -> Result<Facts, TransportError> {
     let host_key = session.host_key();
-    if session.banner().contains("OpenSSH_for_Windows") {
-        let reason = "the host runs Windows, which is not supported by this version";
-        let mut facts = unanswered(host, questions, reason, Timestamp::now());
-        facts.identity.host_key = host_key;
-        return Ok(facts);
+    let limits = Limits { deadline: timeouts.facts, idle: Some(timeouts.idle), keep: KEEP, receive: RECEIVE };
+    if platform == Some(Platform::Windows) || session.banner().contains("OpenSSH_for_Windows") {
+        let nonce = new_nonce();
+        let answer = session.ask_cmd(&windows::script(questions, &nonce), limits, cancel)?;
+        return Ok(windows::parse(host, questions, &nonce, &answer, host_key, Timestamp::now()));
     }
     let mut ask = |become_root: Option<&Become>| -> Result<(String, Answer), TransportError> {
-        let nonce = format!("uproot-{}", uuid::Uuid::new_v4().simple());
-        let limits =
-            Limits { deadline: timeouts.facts, idle: Some(timeouts.idle), keep: KEEP, receive: RECEIVE };
+        let nonce = new_nonce();
         let answer = session.ask(&script(questions, &nonce), become_root, limits, cancel)?;
         Ok((nonce, answer))
     };
@@ -54,6 +56,10 @@ pub fn collect(
         facts.privilege.become_failed = become_failed;
     }
     Ok(facts)
+}
+
+fn new_nonce() -> String {
+    format!("uproot-{}", uuid::Uuid::new_v4().simple())
 }
 
 #[cfg(test)]
@@ -98,6 +104,25 @@ mod tests {
             Ok(Answer { stdout, stderr, end: StreamEnd::Complete { status: 0 }, become_result })
         }
 
+        fn run_cmd(&mut self, script: &str, limits: Limits, _: &Cancel) -> Result<Answer, TransportError> {
+            self.execs.lock().unwrap().push(false);
+            // What the script sets first is what its marks begin with.
+            let nonce = script.lines().next().unwrap().split('=').nth(1).unwrap().trim_end_matches('"');
+            let mut stdout = BoundedOutput::with_limit(limits.keep);
+            let label = script.lines().find_map(|line| {
+                let next = script.lines().skip_while(|other| *other != line).nth(1)?;
+                next.ends_with("set ALLUSERS").then(|| line.rsplit(' ').next().unwrap())
+            });
+            let label = label.unwrap();
+            let said = format!(
+                "{nonce} ask {label}\r\nOS=Windows_NT\r\nSystemRoot=C:\\WINDOWS\r\n{nonce} end {label} 0\r\n"
+            );
+            stdout.push(said.as_bytes());
+            let stderr = BoundedOutput::with_limit(limits.keep);
+            let end = StreamEnd::Complete { status: 0 };
+            Ok(Answer { stdout, stderr, end, become_result: BecomeResult::NotAsked })
+        }
+
         fn host_key(&self) -> Option<String> {
             Some("SHA256:x".to_owned())
         }
@@ -116,7 +141,7 @@ mod tests {
         let mut session = Probing::new(Box::new(Fake { banner, become_result, execs: Arc::clone(&execs) }));
         let root = Become { method: BecomeMethod::Sudo, password: None };
         let questions = Questions { paths: ["/etc".to_owned()].into(), ..Questions::default() };
-        let facts = collect(&mut session, "h", &questions, Some(&root), &Timeouts::default(), cancel);
+        let facts = collect(&mut session, "h", None, &questions, Some(&root), &Timeouts::default(), cancel);
         let execs = execs.lock().unwrap().clone();
         (facts, execs)
     }
@@ -142,12 +167,13 @@ mod tests {
     }
 
     #[test]
-    fn windows_is_sent_nothing() {
+    fn windows_is_asked_by_one_exec_of_cmd_and_without_root() {
         let (facts, execs) = collected("SSH-2.0-OpenSSH_for_Windows_9.5", Ok(()), &Cancel::new().unwrap());
         let facts = facts.unwrap();
-        assert_eq!((facts.platform, execs.len()), (None, 0));
-        assert!(facts.paths["/etc"].gaps[0].reason.contains("Windows"));
-        assert!(!facts.mounts.is_complete());
+        assert_eq!(execs, [false]);
+        assert_eq!(facts.platform, Some(Platform::Windows));
+        assert_eq!(facts.identity.host_key.as_deref(), Some("SHA256:x"));
+        assert_eq!(facts.privilege.become_failed, None);
     }
 
     #[test]

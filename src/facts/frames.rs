@@ -144,7 +144,7 @@ pub(super) fn split_once<'a>(bytes: &'a [u8], separator: &[u8]) -> Option<(&'a [
 }
 
 /// Why there may be sections missing from an answer.
-fn describe_end(answer: &Answer) -> String {
+pub(super) fn describe_end(answer: &Answer) -> String {
     match &answer.end {
         StreamEnd::Complete { status: 0 } => "the host's answer does not have this".to_owned(),
         StreamEnd::Complete { status } => format!("the script ended early, with status {status}"),

@@ -73,7 +73,7 @@ pub(super) fn searches(pattern: &str) -> Result<Vec<Search>, String> {
 }
 
 /// Expands `{a,b}`, also nested; none: too many.
-fn alternatives(pattern: &str) -> Option<Vec<String>> {
+pub(super) fn alternatives(pattern: &str) -> Option<Vec<String>> {
     let mut done = Vec::new();
     let mut open = vec![pattern.to_owned()];
     while let Some(next) = open.pop() {
@@ -130,7 +130,7 @@ fn first_group(pattern: &str) -> Option<(&str, Vec<&str>, &str)> {
 }
 
 /// Where the `]` of the class that begins at `open` is.
-fn class_end(pattern: &str, open: usize) -> Option<usize> {
+pub(super) fn class_end(pattern: &str, open: usize) -> Option<usize> {
     let mut chars = pattern.get(open + 1..)?.char_indices().peekable();
     if chars.peek().is_some_and(|(_, c)| matches!(c, '!' | '^')) {
         chars.next();

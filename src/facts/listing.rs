@@ -46,6 +46,11 @@ impl<T> Builder<T> {
         builder
     }
 
+    /// An empty listing in which nothing is missing yet.
+    pub fn empty(asker: Asker) -> Self {
+        Self { items: Vec::new(), gaps: Vec::new(), asker }
+    }
+
     /// Adds an item.
     pub fn push(&mut self, item: T) {
         if self.items.len() < MAX_ITEMS {

@@ -17,11 +17,13 @@ mod processes;
 mod questions;
 mod services;
 mod tasks;
+mod windows;
 
 pub use collect::collect;
 pub use document::FactsError;
 pub use parse::parse;
 pub use posix::script;
+pub use windows::{parse as parse_windows, script as windows_script};
 
 use crate::model::{BootIdentity, MachineIdentity, Platform};
 use crate::playbook::PathKind;
@@ -42,6 +44,10 @@ pub struct Questions {
     /// expressions that lines are looked for by. No other line of a file is kept: what else stands in
     /// a site's configuration is not uproot's to carry away.
     pub files: BTreeMap<String, BTreeSet<String>>,
+    /// Registry keys whose existence is asked for, each with the values whose data are (Windows). The
+    /// last component may be a glob, and so may the one behind `HKU`: every loaded user's hive.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub registry: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// A listing that is asked for whole.
@@ -50,7 +56,7 @@ pub struct Questions {
 pub enum Topic {
     /// Packages of every package manager.
     Packages,
-    /// Services (systemd units and SysV init scripts).
+    /// Services (systemd units and SysV init scripts; services and drivers of Windows).
     Services,
     /// Processes.
     Processes,
@@ -64,9 +70,14 @@ pub enum Topic {
     Groups,
     /// Listening ports.
     Ports,
-    /// Cron entries and timers.
+    /// Cron entries and timers; the tasks of Windows' scheduler.
     ScheduledTasks,
+    /// Programs with an uninstall entry (Windows).
+    Programs,
 }
+
+/// Why a listing is empty of which nobody asked.
+const NOT_ASKED: &str = "this was not asked";
 
 /// The items that were seen, and every reason why there may be more. An empty `gaps` says that the
 /// listing is complete: only then is "not in it" an answer.
@@ -86,6 +97,11 @@ impl<T> Listing<T> {
         Self { items: Vec::new(), gaps: vec![Gap { reason: reason.into(), remedy: None }] }
     }
 
+    /// Whether it is what a listing is of which nobody asked.
+    fn was_not_asked(&self) -> bool {
+        self.items.is_empty() && matches!(self.gaps.as_slice(), [gap] if gap.reason == NOT_ASKED)
+    }
+
     /// Whether nothing is missing.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -95,7 +111,7 @@ impl<T> Listing<T> {
 
 impl<T> Default for Listing<T> {
     fn default() -> Self {
-        Self::unanswered("this was not asked")
+        Self::unanswered(NOT_ASKED)
     }
 }
 
@@ -124,17 +140,19 @@ pub struct Package {
     pub status: String,
 }
 
-/// A service.
+/// A service, or a driver of Windows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Name without `.service`.
     pub name: String,
-    /// `systemd` or `sysv`.
+    /// `systemd` or `sysv`; on Windows `service` or `driver`, and `unknown` where its type was not told.
     pub kind: String,
-    /// The unit file or init script; none when systemd knows the unit without a file.
+    /// The unit file or init script; none when systemd knows the unit without a file. On Windows the
+    /// image path as the registry has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// systemd's active state (`active`, `inactive`, `failed`, …); none: it could not be asked.
+    /// systemd's active state (`active`, `inactive`, `failed`, …), and its words for those of Windows'
+    /// service manager; none: it could not be asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<String>,
 }
@@ -144,7 +162,7 @@ pub struct Service {
 pub struct Process {
     /// Its pid.
     pub pid: u32,
-    /// `comm`.
+    /// `comm`; on Windows the executable's file name.
     pub name: String,
     /// The executable's path without ` (deleted)`; none: it could not be read (not: there is none;
     /// kernel threads are left out of the listing).
@@ -153,8 +171,9 @@ pub struct Process {
     /// Whether the executable's file is deleted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deleted: bool,
-    /// Owner's uid.
-    pub uid: u32,
+    /// Owner's uid; none on Windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
 }
 
 /// Something at a path.
@@ -164,7 +183,7 @@ pub struct PathEntry {
     pub path: String,
     /// What it is; links are not followed.
     pub kind: PathKind,
-    /// Owner's name (or number where it has none).
+    /// Owner's name (or number where it has none); empty: not told, and neither is the size.
     pub owner: String,
     /// Size in bytes.
     pub size: u64,
@@ -203,7 +222,7 @@ pub struct KernelModule {
 /// A trusted certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
-    /// The file it stands in.
+    /// The file it stands in; on Windows the registry key of its store.
     pub file: String,
     /// Its subject, `CN=…, O=…`.
     pub subject: String,
@@ -231,36 +250,81 @@ pub struct ListeningPort {
     pub port: u16,
 }
 
-/// A cron line or a timer.
+/// A program with an uninstall entry (Windows).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Whose entry it is: `HKLM`, `HKLM (32-bit)`, or a user's hive, `HKEY_USERS\\S-1-5-…`.
+    pub hive: String,
+    /// The name of its key: of an MSI product its code, `{…}`.
+    pub key: String,
+    /// `DisplayName`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// `Publisher`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publisher: Option<String>,
+    /// `DisplayVersion`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// `UninstallString`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uninstall: Option<String>,
+    /// `QuietUninstallString`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet_uninstall: Option<String>,
+}
+
+/// A registry key that is there (Windows).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryKey {
+    /// Its path from `HKEY_…` on.
+    pub key: String,
+    /// Of its values those that were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<RegistryValue>,
+}
+
+/// A registry value (Windows).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryValue {
+    /// Its name.
+    pub name: String,
+    /// `REG_SZ`, `REG_DWORD`, …
+    pub kind: String,
+    /// Its data as `reg query` prints them.
+    pub data: String,
+}
+
+/// A cron line or a timer; a task of Windows' scheduler.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScheduledTask {
-    /// The cron file's path or the timer's unit name.
+    /// The cron file's path or the timer's unit name; a task's path, `\\Folder\\Name`.
     pub name: String,
-    /// The cron line; empty for a timer.
+    /// The cron line, or the commands of a task; empty for a timer.
     pub line: String,
 }
 
 /// The operating system.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OsInfo {
-    /// `uname -s`.
+    /// `uname -s`; on Windows `Windows_NT`.
     pub kernel_name: String,
-    /// `uname -r`.
+    /// `uname -r`; on Windows version and build, `10.0.19045.4291`.
     pub kernel_release: String,
-    /// `uname -m`.
+    /// `uname -m`; on Windows the processor's name for the system, `AMD64`.
     pub arch: String,
     /// Host name as the host says it.
     pub hostname: String,
-    /// `ID` of os-release.
+    /// `ID` of os-release; `windows`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// `ID_LIKE` of os-release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_like: Option<String>,
-    /// `VERSION_ID` of os-release.
+    /// `VERSION_ID` of os-release; on Windows version and build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
-    /// `PRETTY_NAME` of os-release.
+    /// `PRETTY_NAME` of os-release; on Windows its `ProductName`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretty_name: Option<String>,
 }
@@ -271,6 +335,9 @@ pub struct Privilege {
     /// Effective uid; none: not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
+    /// Whether the login runs with an administrator's whole rights (Windows); none: not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elevated: Option<bool>,
     /// Why becoming root failed, where it was asked for and failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub become_failed: Option<String>,
@@ -337,4 +404,13 @@ pub struct Facts {
     pub paths: BTreeMap<String, Listing<PathEntry>>,
     /// For each asked file or glob, its text.
     pub files: BTreeMap<String, Listing<FileText>>,
+    /// Programs installed for the machine (Windows).
+    #[serde(default, skip_serializing_if = "Listing::was_not_asked")]
+    pub programs: Listing<Program>,
+    /// Programs installed for one user (Windows); a profile whose hive is not loaded is a gap.
+    #[serde(default, skip_serializing_if = "Listing::was_not_asked")]
+    pub user_programs: Listing<Program>,
+    /// For each asked registry key or glob, the keys that are there (Windows).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub registry: BTreeMap<String, Listing<RegistryKey>>,
 }

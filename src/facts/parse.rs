@@ -8,7 +8,7 @@ use super::{
     kernel, packages, paths, posix, processes, services, tasks,
 };
 use crate::model::Platform;
-use crate::playbook::TextPattern;
+use crate::playbook::{TextPattern, is_windows_path};
 use crate::transport::{Answer, BecomeResult};
 use jiff::Timestamp;
 use std::collections::HashSet;
@@ -40,12 +40,22 @@ pub fn parse(
     }
     facts.os = base.os;
     if base.platform == Some(Platform::Linux) && !base.is_jail {
+        leave_out_windows(&mut facts);
         facts.pending_reboot = base.pending_reboot;
         facts.mounts = base.mounts;
         let asker = Asker { is_root: base.uid == Some(0) };
         fill(&mut facts, &sections, questions, asker, base.hides_processes.as_deref());
     }
     facts
+}
+
+/// What only Windows could answer says nothing about this host: it is not kept as unanswered.
+fn leave_out_windows(facts: &mut Facts) {
+    facts.paths.retain(|path, _| !is_windows_path(path));
+    facts.files.retain(|path, _| !is_windows_path(path));
+    facts.registry.clear();
+    facts.programs = Listing::default();
+    facts.user_programs = Listing::default();
 }
 
 /// Facts of a host of which nothing is known, for this reason.
@@ -74,6 +84,9 @@ pub(super) fn unanswered(host: &str, questions: &Questions, reason: &str, at: Ti
         scheduled_tasks: listing(asked(Topic::ScheduledTasks), reason),
         paths: questions.paths.iter().map(|path| (path.clone(), Listing::unanswered(reason))).collect(),
         files: questions.files.keys().map(|file| (file.clone(), Listing::unanswered(reason))).collect(),
+        programs: listing(asked(Topic::Programs), reason),
+        user_programs: listing(asked(Topic::Programs), reason),
+        registry: questions.registry.keys().map(|key| (key.clone(), Listing::unanswered(reason))).collect(),
     }
 }
 
@@ -103,7 +116,8 @@ fn fill(
     hides_processes: Option<&str>,
 ) {
     for topic in &questions.topics {
-        let section = &sections.get(posix::section(*topic));
+        let Some(section) = posix::section(*topic) else { continue };
+        let section = &sections.get(section);
         match topic {
             Topic::Packages => facts.packages = packages::parse(section, asker),
             Topic::Services => facts.services = services::parse(section, asker),
@@ -114,6 +128,7 @@ fn fill(
             Topic::Groups => facts.groups = accounts::parse(section, asker, "groups", "/etc/group"),
             Topic::Ports => facts.ports = kernel::ports(section, asker),
             Topic::ScheduledTasks => facts.scheduled_tasks = tasks::parse(section, asker),
+            Topic::Programs => {}
         }
     }
     if !questions.paths.is_empty() || !questions.files.is_empty() {
@@ -135,9 +150,10 @@ fn fill(
         }
     }
 }
+
 /// Keeps the lines that one of the expressions may match: those that do, those that lost characters,
 /// and the one that was cut off.
-fn keep_lines(file: &mut FileText, patterns: &[String]) {
+pub(super) fn keep_lines(file: &mut FileText, patterns: &[String]) {
     let compiled: Result<Vec<_>, _> = patterns.iter().map(|p| TextPattern(p.clone()).compile()).collect();
     // Expressions were checked when they were read; with one that is none, all is kept.
     let Ok(compiled) = compiled else { return };

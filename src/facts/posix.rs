@@ -3,6 +3,7 @@
 use super::glob::{Search, searches};
 use super::{Questions, Topic};
 use crate::model::output::single_quoted as quote;
+use crate::playbook::is_windows_path;
 use crate::transport::ReadOnlyScript;
 use std::fmt::Write;
 
@@ -17,9 +18,9 @@ const KERNEL: &str = include_str!("posix/kernel.sh");
 const CERTIFICATES: &str = include_str!("posix/certificates.sh");
 const PATHS: &str = include_str!("posix/paths.sh");
 
-/// The section that answers a topic.
-pub(super) fn section(topic: Topic) -> &'static str {
-    match topic {
+/// The section that answers a topic; none: no such thing exists where a POSIX shell is.
+pub(super) fn section(topic: Topic) -> Option<&'static str> {
+    Some(match topic {
         Topic::Packages => "packages",
         Topic::Services => "services",
         Topic::Processes => "processes",
@@ -29,13 +30,16 @@ pub(super) fn section(topic: Topic) -> &'static str {
         Topic::Groups => "groups",
         Topic::Ports => "ports",
         Topic::ScheduledTasks => "scheduled_tasks",
-    }
+        Topic::Programs => return None,
+    })
 }
 
-/// The asked patterns in the order of their numbers in the script, and whether the text is asked.
+/// The asked patterns in the order of their numbers in the script, and whether the text is asked;
+/// those of Windows are left out.
 pub(super) fn patterns(questions: &Questions) -> impl Iterator<Item = (&str, bool)> {
     let paths = questions.paths.iter().map(|pattern| (pattern.as_str(), false));
-    paths.chain(questions.files.keys().map(|pattern| (pattern.as_str(), true)))
+    let all = paths.chain(questions.files.keys().map(|pattern| (pattern.as_str(), true)));
+    all.filter(|(pattern, _)| !is_windows_path(pattern))
 }
 
 /// The script that asks `questions`: pure text, read-only by construction. Its answer is framed by
@@ -71,8 +75,8 @@ pub fn script(questions: &Questions, nonce: &str) -> ReadOnlyScript {
     );
     // What may hang on a dead network file system comes last.
     text.push_str("section base\n");
-    for topic in &questions.topics {
-        let _ = writeln!(text, "section {}", section(*topic));
+    for section in questions.topics.iter().filter_map(|topic| section(*topic)) {
+        let _ = writeln!(text, "section {section}");
     }
     if asks_paths(questions) {
         text.push_str("section paths\n");
@@ -83,7 +87,7 @@ pub fn script(questions: &Questions, nonce: &str) -> ReadOnlyScript {
 }
 
 fn asks_paths(questions: &Questions) -> bool {
-    !questions.paths.is_empty() || !questions.files.is_empty()
+    patterns(questions).next().is_some()
 }
 
 /// Adds shell code without its comments: they need not travel.

@@ -66,7 +66,7 @@ pub(super) fn parse(section: &Section<'_>, asker: Asker, hidden: Option<&str>) -
             name: status.name.clone(),
             deleted: exe.is_some_and(|path| path.ends_with(" (deleted)")),
             exe: kept,
-            uid,
+            uid: Some(uid),
         });
     }
     builder.finish(|process| process.pid)

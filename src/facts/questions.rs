@@ -38,6 +38,9 @@ impl Questions {
         for (path, patterns) in &other.files {
             self.files.entry(path.clone()).or_default().extend(patterns.iter().cloned());
         }
+        for (key, values) in &other.registry {
+            self.registry.entry(key.clone()).or_default().extend(values.iter().cloned());
+        }
     }
 
     fn add_check(&mut self, check: &Check) {
@@ -59,7 +62,13 @@ impl Questions {
                 self.add_file(path, pattern);
                 return;
             }
-            // The operating system is always asked; a foreign check needs no answer of Linux.
+            Check::Program { .. } => Topic::Programs,
+            Check::Driver { .. } => Topic::Services,
+            Check::Registry { key, value, .. } => {
+                self.registry.entry(key.as_str().to_owned()).or_default().extend(value.clone());
+                return;
+            }
+            // The operating system is always asked; what only macOS has is not.
             Check::Os { .. } | Check::Foreign { .. } => return,
         };
         self.topics.insert(topic);
@@ -69,6 +78,9 @@ impl Questions {
         match source {
             VersionSource::Package { .. } => {
                 self.topics.insert(Topic::Packages);
+            }
+            VersionSource::Program { .. } => {
+                self.topics.insert(Topic::Programs);
             }
             VersionSource::File { path, pattern } => self.add_file(path, pattern),
         }

@@ -8,7 +8,7 @@ use super::values::{self, Wrong, boolean, one_of, quoted};
 use super::{BecomeMethod, ConnectionKind, PasswordSource};
 use crate::model::diagnostic::nearest;
 use crate::model::yaml::{Node, Value as Yaml};
-use crate::model::{Diagnostic, Place};
+use crate::model::{Diagnostic, Place, Platform};
 
 /// The variables that are obeyed, with what they set.
 const OBEYED: &[(&str, Field)] = &[
@@ -132,6 +132,10 @@ pub(super) fn take_var(
     raw: Raw<'_>,
     place: &Place,
 ) {
+    // Ansible speaks these to Windows' own OpenSSH server, and nothing else there.
+    if let ("ansible_shell_type", Raw::Text("cmd" | "powershell")) = (name, raw) {
+        return draft.set(owner, Value::Platform(Platform::Windows), place);
+    }
     let Some(field) = OBEYED.iter().find(|(known, _)| *known == name).map(|(_, field)| *field) else {
         return not_obeyed(draft, owner, name, name_place, raw);
     };
@@ -353,6 +357,15 @@ mod tests {
     }
 
     #[test]
+    fn a_shell_of_windows_says_which_platform_it_is() {
+        for shell in ["cmd", "powershell"] {
+            let (draft, value) = take("ansible_shell_type", shell);
+            assert_eq!(value, Some(Value::Platform(Platform::Windows)));
+            assert!(draft.out.list.is_empty());
+        }
+    }
+
+    #[test]
     fn warns_of_what_it_does_not_obey_and_of_slips() {
         let messages = |name: &str, text: &str| {
             let (draft, _) = take(name, text);
@@ -364,6 +377,7 @@ mod tests {
                 .collect::<String>()
         };
         assert!(messages("ansible_ssh_common_args", "-o ProxyJump=bastion").contains("directly"));
+        assert!(messages("ansible_shell_type", "fish").contains("not obeyed"));
         assert!(messages("ansible_winrm_scheme", "http").contains("not obeyed"));
         assert!(messages("ansible_usr", "x").contains("`ansible_user`"));
         assert_eq!(messages("ansible_python_interpreter", "/usr/bin/python3"), "");

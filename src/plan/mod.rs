@@ -164,6 +164,9 @@ pub struct PlannedConnection {
     /// Login user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The platform, where the inventory says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
     /// Private key file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,

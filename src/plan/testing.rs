@@ -158,7 +158,7 @@ pub(crate) fn clean_facts(name: &str) -> Facts {
             pretty_name: Some("Debian GNU/Linux 12 (bookworm)".into()),
             ..OsInfo::default()
         },
-        privilege: Privilege { uid: Some(0), become_failed: None },
+        privilege: Privilege { uid: Some(0), elevated: None, become_failed: None },
         pending_reboot: PendingReboot::No,
         mounts: complete(vec!["/".into(), "/proc".into()]),
         packages: complete(vec![package("dpkg", "install ok installed")]),
@@ -174,6 +174,9 @@ pub(crate) fn clean_facts(name: &str) -> Facts {
             .map(|id| nothing_at(&format!("/var/opt/kaspersky/{id}")))
             .into(),
         files: BTreeMap::new(),
+        programs: Listing::default(),
+        user_programs: Listing::default(),
+        registry: BTreeMap::new(),
     }
 }
 
@@ -230,6 +233,7 @@ pub(crate) fn connection(host: &Host) -> PlannedConnection {
         address: host.address.value.clone(),
         port: host.port.value,
         user: host.user.as_ref().map(|user| user.value.clone()),
+        platform: None,
         key: None,
         password: None,
         become_method: Some(crate::inventory::BecomeMethod::Sudo),

@@ -17,6 +17,13 @@ const FILES: &[(&str, &str)] = &[
     ("kaspersky/linux/engines.yml", include_str!("../../playbooks/kaspersky/linux/engines.yml")),
     ("kaspersky/linux/mail-and-web.yml", include_str!("../../playbooks/kaspersky/linux/mail-and-web.yml")),
     ("kaspersky/linux/older.yml", include_str!("../../playbooks/kaspersky/linux/older.yml")),
+    (
+        "kaspersky/windows/administration.yml",
+        include_str!("../../playbooks/kaspersky/windows/administration.yml"),
+    ),
+    ("kaspersky/windows/consumer.yml", include_str!("../../playbooks/kaspersky/windows/consumer.yml")),
+    ("kaspersky/windows/endpoint.yml", include_str!("../../playbooks/kaspersky/windows/endpoint.yml")),
+    ("kaspersky/windows/other.yml", include_str!("../../playbooks/kaspersky/windows/other.yml")),
 ];
 
 /// What places call a file of it.

@@ -21,6 +21,7 @@ pub fn explain(product: &Product) -> String {
     if let Some(version) = &product.version {
         let from = match version {
             VersionSource::Package { name } => format!("package `{name}`"),
+            VersionSource::Program { name } => format!("program `{name}`"),
             VersionSource::File { path, pattern } => format!("`{}` in `{path}`", pattern.0),
         };
         out.push_str(&format!("  version: from {from}\n"));

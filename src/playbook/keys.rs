@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Glob,
     /// An absolute path or a glob over such.
     Path,
+    /// A registry key of Windows, or a glob over such.
+    RegistryKey,
     /// A regular expression.
     Regex,
     /// A version range.
@@ -95,6 +97,7 @@ const fn short(name: &'static str, main: &'static str, keys: &'static [Key], doc
 const TEXTS: Kind = Kind::Many(&Kind::Text);
 const GLOBS: Kind = Kind::Many(&Kind::Glob);
 const PATHS: Kind = Kind::Many(&Kind::Path);
+const REGISTRY_KEYS: Kind = Kind::Many(&Kind::RegistryKey);
 const CODE: Kind = Kind::Integer(i32::MIN as i64, i32::MAX as i64);
 const CODES: Kind = Kind::Many(&CODE);
 
@@ -178,11 +181,12 @@ pub(super) static PRODUCT: Construct = plain(
 );
 
 pub(super) static VERSION: Construct = Construct {
-    exactly_one: &["package", "file"],
+    exactly_one: &["package", "file", "program"],
     ..plain(
         "version",
         &[
             key("package", Kind::Glob, "the version of this package"),
+            key("program", Kind::Glob, "the version of the Windows program with this display name"),
             key("file", Kind::Path, "a file that holds the version; needs `pattern`"),
             key("pattern", Kind::Regex, "an expression whose first group is the version"),
         ],
@@ -242,7 +246,7 @@ pub(super) static CHECKS: &[Construct] = &[
         "service",
         "name",
         &[
-            required("name", GLOBS, "unit name without `.service`, or init script"),
+            required("name", GLOBS, "unit name without `.service`, init script, or service of Windows"),
             key("running", Kind::Boolean, "whether it must be running or must not"),
         ],
         "a service that the host knows",
@@ -253,7 +257,7 @@ pub(super) static CHECKS: &[Construct] = &[
             "process",
             "name",
             &[
-                key("name", GLOBS, "its command name, at most 15 characters"),
+                key("name", GLOBS, "its command name, at most 15 characters on Linux; `NAME.exe` on Windows"),
                 key("exe", Kind::Path, "its executable's path, also when deleted"),
             ],
             "a running process",
@@ -301,10 +305,10 @@ pub(super) static CHECKS: &[Construct] = &[
             "scheduled_task",
             "name",
             &[
-                key("name", GLOBS, "the cron file's or the timer's name"),
-                key("command", Kind::Regex, "an expression over the cron line"),
+                key("name", GLOBS, "the cron file's, the timer's or the task's name"),
+                key("command", Kind::Regex, "an expression over the cron line or the task's command"),
             ],
-            "a cron line or a systemd timer",
+            "a cron line, a systemd timer or a task of Windows",
         )
     },
     Construct {
@@ -325,10 +329,16 @@ pub(super) static CHECKS: &[Construct] = &[
             "program",
             "name",
             &[
-                key("name", Kind::Glob, "display name"),
+                key("name", GLOBS, "display name"),
                 key("publisher", Kind::Glob, "publisher"),
                 key("product_code", Kind::Text, "MSI product code"),
                 key("version", Kind::Range, "a version range"),
+                key(
+                    "per_user",
+                    Kind::Boolean,
+                    "whether it can be installed for one user alone: then a profile that is not loaded \
+                     makes the answer unknown",
+                ),
             ],
             "a Windows program with an uninstall entry",
         )
@@ -337,13 +347,24 @@ pub(super) static CHECKS: &[Construct] = &[
         "registry",
         "key",
         &[
-            required("key", Kind::Text, "the key, such as `HKLM\\SOFTWARE\\KasperskyLab`"),
+            required("key", REGISTRY_KEYS, "the key, such as `HKLM\\SOFTWARE\\KasperskyLab`"),
             key("value", Kind::Text, "the name of a value"),
             key("data", Kind::Regex, "an expression over the value's data"),
         ],
         "a Windows registry key or value",
     ),
-    short("driver", "name", &[required("name", Kind::Glob, "its name")], "a Windows driver"),
+    Construct {
+        at_least_one: &["name", "file"],
+        ..short(
+            "driver",
+            "name",
+            &[
+                key("name", GLOBS, "its name"),
+                key("file", Kind::Glob, "a glob over its image path, such as `**\\K4W-*\\*`"),
+            ],
+            "a Windows driver, loaded or not",
+        )
+    },
     short("receipt", "id", &[required("id", Kind::Glob, "its id")], "a macOS installer receipt"),
     short(
         "system_extension",
@@ -353,7 +374,7 @@ pub(super) static CHECKS: &[Construct] = &[
     ),
 ];
 
-/// The checks that only another platform can answer, with that platform's word.
+/// The checks that only one platform other than Linux can answer, with that platform's word.
 pub(super) const FOREIGN_CHECKS: [(&str, &str); 5] = [
     ("program", "windows"),
     ("registry", "windows"),

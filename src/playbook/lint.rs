@@ -138,6 +138,9 @@ fn answerable(rule: &Rule, platform: Platform) -> bool {
         Rule::Not(_) => true,
         Rule::Check(check) => match check {
             Check::Package { .. } | Check::KernelModule { .. } => platform == Platform::Linux,
+            Check::Program { .. } | Check::Registry { .. } | Check::Driver { .. } => {
+                platform == Platform::Windows
+            }
             Check::Foreign { kind, .. } => {
                 super::keys::FOREIGN_CHECKS.iter().any(|(word, on)| word == kind && *on == platform.word())
             }
@@ -246,6 +249,9 @@ fn is_same_thing(a: &Check, b: &Check) -> bool {
         (Check::Package { name: a, .. }, Check::Package { name: b, .. })
         | (Check::Service { name: a, .. }, Check::Service { name: b, .. })
         | (Check::KernelModule { name: a }, Check::KernelModule { name: b })
+        | (Check::Driver { name: Some(a), .. }, Check::Driver { name: Some(b), .. })
+        | (Check::Program { name: Some(a), .. }, Check::Program { name: Some(b), .. })
+        | (Check::Registry { key: a, .. }, Check::Registry { key: b, .. })
         | (Check::Process { name: Some(a), .. }, Check::Process { name: Some(b), .. })
         | (Check::Process { exe: Some(a), .. }, Check::Process { exe: Some(b), .. }) => overlap(a, b),
         (

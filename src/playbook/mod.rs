@@ -25,13 +25,14 @@ mod walk;
 mod walk_check;
 mod walk_product;
 mod walk_step;
+mod walk_windows;
 mod window;
 
 pub use catalogue::{catalogue_files, read_catalogue};
 pub(crate) use danger::SHARED_DIRECTORIES;
 pub use explain::explain;
 pub use lint::lint;
-pub use pattern::{Matcher, Pattern};
+pub use pattern::{Matcher, Pattern, fold_path, is_windows_path};
 pub use product::{
     Budget, Playbook, Policy, Product, RebootPolicy, SecretDeclaration, Unobeyed, VersionSource, Wave,
     WaveHosts,
@@ -40,4 +41,5 @@ pub use read::{IncludeLoader, Included, Loaded, parse, read};
 pub use rule::{Check, PackageState, PathKind, Rule, TextPattern};
 pub use schema::schema;
 pub use step::{Action, Step};
+pub(crate) use walk_windows::PATH_VARIABLES;
 pub use window::Window;

@@ -120,6 +120,11 @@ pub enum VersionSource {
         /// Its name.
         name: Pattern,
     },
+    /// The display version of a Windows program.
+    Program {
+        /// Its display name.
+        name: Pattern,
+    },
     /// The first group (or the whole match) of an expression in a file.
     File {
         /// The file.

@@ -86,7 +86,8 @@ pub enum Check {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         state: Option<PackageState>,
     },
-    /// A service that the host knows (a systemd unit file or a SysV init script), running or not.
+    /// A service that the host knows (a systemd unit file or a SysV init script; a service of Windows),
+    /// running or not.
     Service {
         /// Unit name without `.service`, or init script name.
         name: Pattern,
@@ -96,7 +97,7 @@ pub enum Check {
     },
     /// A running process. At least one of the fields is given; all given must match.
     Process {
-        /// Its command name (`comm`, at most 15 characters on Linux).
+        /// Its command name (`comm`, at most 15 characters on Linux; on Windows `NAME.exe`).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<Pattern>,
         /// Its executable's path, also when the file is deleted.
@@ -148,12 +149,12 @@ pub enum Check {
         /// `tcp` or `udp`.
         protocol: String,
     },
-    /// A scheduled task: a cron line or a systemd timer.
+    /// A scheduled task: a cron line, a systemd timer, a task of Windows' scheduler.
     ScheduledTask {
-        /// The cron file's or the timer's name.
+        /// The cron file's, the timer's or the task's name.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<Pattern>,
-        /// Expression over the cron line.
+        /// Expression over the cron line or the task's command.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         command: Option<TextPattern>,
     },
@@ -166,9 +167,50 @@ pub enum Check {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<String>,
     },
-    /// A check that only another platform can answer (`program`, `registry`, `driver`, `receipt`,
-    /// `system_extension`). Parsed and kept; on a Linux host its answer is false, since such a thing
-    /// cannot be there.
+    /// A program with an uninstall entry (Windows). At least one of the first three fields is given; all
+    /// given must match.
+    Program {
+        /// Its display name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<Pattern>,
+        /// Its publisher.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        publisher: Option<Pattern>,
+        /// The code of its MSI package, `{…}`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        product_code: Option<String>,
+        /// A version range over its display version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
+        /// Whether it can be installed for one user alone: then a profile whose registry is not loaded
+        /// makes the answer unknown.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        per_user: bool,
+    },
+    /// A registry key, or one of its values (Windows).
+    Registry {
+        /// The key from `HKLM` or `HKU` on; its last component may be a glob, and so may the one behind
+        /// `HKU`, every loaded user's hive.
+        key: Pattern,
+        /// The name of a value that must be there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<String>,
+        /// An expression over the value's data.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<TextPattern>,
+    },
+    /// A driver that Windows knows, loaded or not. At least one of the fields is given; all given must
+    /// match.
+    Driver {
+        /// Its name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<Pattern>,
+        /// A glob over its image path as the registry has it (`system32\\drivers\\x.sys`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<Pattern>,
+    },
+    /// A check that only macOS can answer (`receipt`, `system_extension`). Parsed and kept; on another
+    /// host its answer is false, since such a thing cannot be there.
     Foreign {
         /// The check's word.
         kind: String,
@@ -232,6 +274,26 @@ impl std::fmt::Display for Check {
             Self::Os { id, version } => {
                 write!(f, "operating system `{}`", id.as_ref().map_or("any", Pattern::as_str))?;
                 version.as_ref().map_or(Ok(()), |version| write!(f, " {version}"))
+            }
+            Self::Program { name, publisher, product_code, version, per_user } => {
+                f.write_str("program")?;
+                name.as_ref().map_or(Ok(()), |name| write!(f, " `{name}`"))?;
+                product_code.as_ref().map_or(Ok(()), |code| write!(f, " `{code}`"))?;
+                version.as_ref().map_or(Ok(()), |version| write!(f, " {version}"))?;
+                publisher.as_ref().map_or(Ok(()), |publisher| write!(f, " of `{publisher}`"))?;
+                if *per_user { f.write_str(", of the machine or any user") } else { Ok(()) }
+            }
+            Self::Registry { key, value, data } => {
+                match value {
+                    None => write!(f, "registry key `{key}`")?,
+                    Some(value) => write!(f, "registry value `{value}` of `{key}`")?,
+                }
+                data.as_ref().map_or(Ok(()), |data| write!(f, " with `{}`", data.0))
+            }
+            Self::Driver { name, file } => {
+                f.write_str("driver")?;
+                name.as_ref().map_or(Ok(()), |name| write!(f, " `{name}`"))?;
+                file.as_ref().map_or(Ok(()), |file| write!(f, " in `{file}`"))
             }
             Self::Foreign { kind, arguments } => {
                 let arguments: Vec<String> = arguments.iter().map(|(k, v)| format!("{k} `{v}`")).collect();

@@ -4,6 +4,7 @@
 //! `after`, secrets, variables, includes), ids that stand twice, patterns and version ranges that
 //! cannot be read, paths that must not be removed, names that say too little, times and percentages
 //! out of bounds, checks of a platform that the product is not for, `file` without `pattern`,
+//! `data` of a registry check without `value`,
 //! `report_only` with `remove`, a `reboot` that the policy forbids, windows, `policy` and `waves` in an included file, the same key beside a step
 //! and inside it.
 
@@ -46,6 +47,9 @@ fn kind(kind_of: &Kind) -> Value {
             { "type": "integer", "minimum": 1, "maximum": 1_000_000 },
             percentage(),
         ] }),
+        Kind::RegistryKey => {
+            json!({ "type": "string", "pattern": "^(HKLM|HKU|HKEY_LOCAL_MACHINE|HKEY_USERS)\\\\.|\\$" })
+        }
         Kind::Word(words) => json!({ "anyOf": [{ "enum": words }, variable()] }),
         Kind::List(of, least) => json!({ "type": "array", "items": kind(of), "minItems": least }),
         Kind::Many(of) => {

@@ -1,7 +1,7 @@
 //! Reading values out of nodes while collecting every error. What keys exist comes from `keys`.
 
 use super::keys::{Construct, Key, Kind};
-use super::pattern::Pattern;
+use super::pattern::{Pattern, is_windows_path};
 use super::product::Unobeyed;
 use super::rule::TextPattern;
 use super::version::check_range;
@@ -154,6 +154,7 @@ impl Walker {
             Kind::Id => drop(self.id(node)),
             Kind::Glob => drop(self.glob(node)),
             Kind::Path => drop(self.path(node)),
+            Kind::RegistryKey => drop(self.registry_key(node)),
             Kind::Regex => drop(self.regex(node)),
             Kind::Range => drop(self.range(node)),
             Kind::Word(words) => drop(self.word(node, words, "this place")),
@@ -240,10 +241,12 @@ impl Walker {
 
     /// An absolute path or glob; Windows paths too where the product is for Windows.
     pub fn path(&mut self, node: &Node) -> Option<Pattern> {
+        if let Some(text) = node.as_str().filter(|text| self.for_windows() && is_windows_path(text)) {
+            return self.windows_path(node, text);
+        }
         let pattern = self.glob(node)?;
         let text = pattern.as_str();
-        let windows = self.platforms.contains(&Platform::Windows) && is_windows_path(text);
-        if !text.starts_with('/') && !windows {
+        if !text.starts_with('/') {
             let help = if text.starts_with('~') {
                 "write the whole path; `/home/*/…` for every user".to_owned()
             } else if is_windows_path(text) {
@@ -384,14 +387,6 @@ pub(super) fn is_name(text: &str) -> bool {
         && !text.is_empty()
         && text.len() <= 64
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-pub(super) fn is_windows_path(text: &str) -> bool {
-    let mut chars = text.chars();
-    let drive = chars.next().is_some_and(|c| c.is_ascii_alphabetic())
-        && chars.next() == Some(':')
-        && chars.next().is_some_and(|c| c == '\\' || c == '/');
-    drive || (text.starts_with('%') && text.matches('%').count() >= 2)
 }
 
 /// Whether every `{` and `[` is closed within this component.

@@ -97,10 +97,10 @@ impl Walker {
         };
         let fields = self.fields(argument, construct, &context, &key.place, &[])?;
         let before = self.problems.len();
-        let checks = match FOREIGN_CHECKS.iter().find(|(foreign, _)| *foreign == word) {
-            Some((_, platform)) => vec![self.foreign(word, platform, key, &fields)],
-            None => self.checks_of(word, &fields, &context),
-        };
+        if let Some((_, platform)) = FOREIGN_CHECKS.iter().find(|(foreign, _)| *foreign == word) {
+            self.foreign(word, platform, key);
+        }
+        let checks = self.checks_of(word, &fields, &context);
         if checks.is_empty() && self.problems.len() == before {
             return None;
         }
@@ -137,12 +137,23 @@ impl Walker {
             "port" => self.port(fields, context).into_iter().collect(),
             "scheduled_task" => self.scheduled_task(fields),
             "os" => self.os(fields),
+            "program" => self.program(fields),
+            "registry" => self.registry(fields),
+            "driver" => self.driver(fields),
+            "receipt" | "system_extension" => {
+                vec![Check::Foreign { kind: word.to_owned(), arguments: self.arguments(fields) }]
+            }
             _ => Vec::new(),
         }
     }
 
     /// One check for each name that a key has, one or a list.
-    fn each(&mut self, fields: &Fields<'_>, key: &str, make: impl Fn(Pattern) -> Check) -> Vec<Check> {
+    pub(super) fn each(
+        &mut self,
+        fields: &Fields<'_>,
+        key: &str,
+        make: impl Fn(Pattern) -> Check,
+    ) -> Vec<Check> {
         let names = fields.get(key).map(|node| self.many(node, Walker::glob)).unwrap_or_default();
         names.into_iter().map(make).collect()
     }
@@ -244,8 +255,8 @@ impl Walker {
         version.map(|version| Check::Os { id: None, version: Some(version) }).into_iter().collect()
     }
 
-    /// A check of another platform: its values are checked and kept as text.
-    fn foreign(&mut self, word: &str, platform: &str, key: &Node, fields: &Fields<'_>) -> Check {
+    /// A check that only one platform can answer stands in a product of that platform.
+    fn foreign(&mut self, word: &str, platform: &str, key: &Node) {
         let known = Platform::parse(platform).is_some_and(|platform| self.platforms.contains(&platform));
         if !known && !self.platforms.is_empty() {
             self.error(
@@ -255,7 +266,6 @@ impl Walker {
                 format!("add `{platform}` to the product's `platforms`, or remove the check"),
             );
         }
-        Check::Foreign { kind: word.to_owned(), arguments: self.arguments(fields) }
     }
 
     /// The values of fields by their kinds, as text for showing.

@@ -123,6 +123,7 @@ impl Walker {
     fn version(&mut self, node: &Node, context: &str) -> Option<VersionSource> {
         let fields = self.fields(node, &VERSION, &format!("`version` of {context}"), &node.place, &[])?;
         let package = fields.get("package").and_then(|node| self.glob(node));
+        let program = fields.get("program").and_then(|node| self.glob(node));
         let path = fields.get("file").and_then(|node| self.path(node));
         let pattern = fields.get("pattern").and_then(|node| self.regex(node));
         if fields.get("file").is_some() != fields.get("pattern").is_some() {
@@ -134,7 +135,8 @@ impl Walker {
             );
             return None;
         }
-        match (package, path, pattern) {
+        match (package.or(program.clone()), path, pattern) {
+            (Some(name), None, None) if program.is_some() => Some(VersionSource::Program { name }),
             (Some(name), None, None) => Some(VersionSource::Package { name }),
             (None, Some(path), Some(pattern)) => Some(VersionSource::File { path, pattern }),
             _ => None,

@@ -1,6 +1,6 @@
 //! Why becoming root failed, read from what sudo or doas said.
 
-use super::protocol::{Conversation, Phase, Refusal};
+use super::protocol::{Conversation, Phase, Refusal, Talk as _};
 use super::reader::Access;
 use super::run::{Subject, tail};
 

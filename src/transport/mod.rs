@@ -5,6 +5,7 @@
 
 mod auth;
 mod become_root;
+mod cmd;
 mod dial;
 mod greet;
 mod keys;
@@ -181,7 +182,7 @@ impl ReadOnlyScript {
         Self { text }
     }
 
-    /// The POSIX shell text.
+    /// Its text: a POSIX shell's, or a flat script for Windows' `cmd.exe`.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
@@ -276,6 +277,22 @@ pub trait Backend: Send {
         cancel: &Cancel,
     ) -> Result<Answer, TransportError>;
 
+    /// Runs a flat script (ASCII lines, each a command of its own) by Windows' `cmd.exe`, as the
+    /// login user. Its standard output is what came between the begin and end marks, still with the
+    /// host's line breaks and in its code page.
+    ///
+    /// # Errors
+    /// As `run`; always where `cmd.exe` cannot be reached this way.
+    fn run_cmd(
+        &mut self,
+        _script: &str,
+        _limits: Limits,
+        _cancel: &Cancel,
+    ) -> Result<Answer, TransportError> {
+        let message = "`cmd.exe` is only started over SSH".to_owned();
+        Err(TransportError { kind: TransportErrorKind::Local, message, remedy: None })
+    }
+
     /// SHA-256 fingerprint of the host key, `SHA256:<base64>`; none where there is none.
     fn host_key(&self) -> Option<String>;
 
@@ -307,6 +324,19 @@ impl Probing {
         cancel: &Cancel,
     ) -> Result<Answer, TransportError> {
         self.backend.run(script.text(), become_root, limits, cancel)
+    }
+
+    /// Asks a read-only flat script of Windows' `cmd.exe`.
+    ///
+    /// # Errors
+    /// As `Backend::run_cmd`.
+    pub fn ask_cmd(
+        &mut self,
+        script: &ReadOnlyScript,
+        limits: Limits,
+        cancel: &Cancel,
+    ) -> Result<Answer, TransportError> {
+        self.backend.run_cmd(script.text(), limits, cancel)
     }
 
     /// SHA-256 fingerprint of the host key.

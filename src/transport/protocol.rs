@@ -37,6 +37,29 @@ pub(super) enum Refusal {
     NotRoot,
 }
 
+/// What is said over a running command's streams: bytes in, bytes out.
+pub(super) trait Talk {
+    /// How far it is.
+    fn phase(&self) -> &Phase;
+    /// The status, once the mark on standard output came; the one on standard error may still be on
+    /// its way.
+    fn status(&self) -> Option<i32>;
+    /// What has to be sent and was not `sent` yet.
+    fn pending_input(&self) -> &[u8];
+    /// Notes that the first `count` bytes of the pending input went out.
+    fn sent(&mut self, count: usize);
+    /// Notes that the host reads no more.
+    fn input_refused(&mut self);
+    /// Whether the input is to be closed once nothing is pending.
+    fn input_complete(&self) -> bool;
+    /// Nothing was asked for a while: what becomes root may ask in words of its own.
+    fn waited(&mut self);
+    /// Takes in bytes of standard output.
+    fn stdout(&mut self, bytes: &[u8]);
+    /// Takes in bytes of standard error.
+    fn stderr(&mut self, bytes: &[u8]);
+}
+
 /// One script's conversation. Holds secrets, so it cannot be printed; they are wiped once sent.
 pub(super) struct Conversation {
     nonces: Nonces,
@@ -102,16 +125,6 @@ impl Conversation {
         }
     }
 
-    pub(super) fn phase(&self) -> &Phase {
-        &self.phase
-    }
-
-    /// The status, once the mark on standard output came; the one on standard error may still be on
-    /// its way.
-    pub(super) fn status(&self) -> Option<i32> {
-        self.status
-    }
-
     /// Whom the reader runs as, once it said so.
     pub(super) fn uid(&self) -> Option<u32> {
         self.uid
@@ -120,38 +133,6 @@ impl Conversation {
     /// Whether the password went out.
     pub(super) fn password_sent(&self) -> bool {
         self.password_sent
-    }
-
-    /// What has to be sent and was not `sent` yet.
-    pub(super) fn pending_input(&self) -> &[u8] {
-        &self.input
-    }
-
-    /// Notes that the first `count` bytes of the pending input went out.
-    pub(super) fn sent(&mut self, count: usize) {
-        let count = count.min(self.input.len());
-        if let Some(sent) = self.input.get_mut(..count) {
-            sent.zeroize();
-        }
-        self.input.drain(..count);
-    }
-
-    /// Notes that the host reads no more.
-    pub(super) fn input_refused(&mut self) {
-        self.input.zeroize();
-    }
-
-    /// Whether the input is to be closed once nothing is pending.
-    pub(super) fn input_complete(&self) -> bool {
-        self.input_complete
-    }
-
-    /// Nothing was asked for a while: sudo may ask in words of its own. The reader throws the line
-    /// away if nobody else took it.
-    pub(super) fn send_password_unasked(&mut self) {
-        if self.phase == Phase::Waiting {
-            self.send_password();
-        }
     }
 
     fn send_password(&mut self) {
@@ -166,29 +147,6 @@ impl Conversation {
         self.phase = Phase::Refused(refusal);
         self.input.zeroize();
         self.input_complete = true;
-    }
-
-    /// Takes in bytes of standard output.
-    pub(super) fn stdout(&mut self, bytes: &[u8]) {
-        self.out.push(bytes);
-        loop {
-            let stage = self.out_stage;
-            match stage {
-                OutStage::Ready => self.seek_ready(),
-                OutStage::Begin => {
-                    let (before, found) = self.out.seek(self.nonces.begin().as_bytes());
-                    self.noise_out.push(&before);
-                    if found {
-                        self.out_stage = OutStage::Body;
-                    }
-                }
-                OutStage::Body => self.seek_end(),
-                OutStage::Over => self.out.clear(),
-            }
-            if self.out_stage == stage {
-                return;
-            }
-        }
     }
 
     /// The uid has to be digits: a shell that only shows the command back has `$(id -u)` there.
@@ -242,33 +200,6 @@ impl Conversation {
         }
     }
 
-    /// Takes in bytes of standard error.
-    pub(super) fn stderr(&mut self, bytes: &[u8]) {
-        self.err.push(bytes);
-        while self.phase == Phase::Waiting {
-            let (before, found) = self.err.seek(self.nonces.prompt().as_bytes());
-            self.noise_err.push(&before);
-            if !found {
-                return;
-            }
-            self.question();
-        }
-        if !self.err_begun {
-            let (before, found) = self.err.seek(self.nonces.begin().as_bytes());
-            self.noise_err.push(&before);
-            self.err_begun = found;
-        }
-        if self.err_begun && !self.err_ended {
-            let (before, found) = self.err.seek(self.nonces.error_end().as_bytes());
-            self.stderr.push(&before);
-            self.err_ended = found;
-        }
-        if self.err_ended {
-            self.err.clear();
-            self.complete_if_both();
-        }
-    }
-
     fn question(&mut self) {
         self.questions += 1;
         if self.password.is_none() {
@@ -318,9 +249,95 @@ impl Conversation {
     }
 }
 
+impl Talk for Conversation {
+    fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    fn status(&self) -> Option<i32> {
+        self.status
+    }
+
+    fn pending_input(&self) -> &[u8] {
+        &self.input
+    }
+
+    fn sent(&mut self, count: usize) {
+        let count = count.min(self.input.len());
+        if let Some(sent) = self.input.get_mut(..count) {
+            sent.zeroize();
+        }
+        self.input.drain(..count);
+    }
+
+    fn input_refused(&mut self) {
+        self.input.zeroize();
+    }
+
+    fn input_complete(&self) -> bool {
+        self.input_complete
+    }
+
+    /// sudo's own words are not recognised as a question, so it gets the password unasked. The reader
+    /// throws the line away if nobody else took it.
+    fn waited(&mut self) {
+        if self.phase == Phase::Waiting {
+            self.send_password();
+        }
+    }
+
+    fn stdout(&mut self, bytes: &[u8]) {
+        self.out.push(bytes);
+        loop {
+            let stage = self.out_stage;
+            match stage {
+                OutStage::Ready => self.seek_ready(),
+                OutStage::Begin => {
+                    let (before, found) = self.out.seek(self.nonces.begin().as_bytes());
+                    self.noise_out.push(&before);
+                    if found {
+                        self.out_stage = OutStage::Body;
+                    }
+                }
+                OutStage::Body => self.seek_end(),
+                OutStage::Over => self.out.clear(),
+            }
+            if self.out_stage == stage {
+                return;
+            }
+        }
+    }
+
+    fn stderr(&mut self, bytes: &[u8]) {
+        self.err.push(bytes);
+        while self.phase == Phase::Waiting {
+            let (before, found) = self.err.seek(self.nonces.prompt().as_bytes());
+            self.noise_err.push(&before);
+            if !found {
+                return;
+            }
+            self.question();
+        }
+        if !self.err_begun {
+            let (before, found) = self.err.seek(self.nonces.begin().as_bytes());
+            self.noise_err.push(&before);
+            self.err_begun = found;
+        }
+        if self.err_begun && !self.err_ended {
+            let (before, found) = self.err.seek(self.nonces.error_end().as_bytes());
+            self.stderr.push(&before);
+            self.err_ended = found;
+        }
+        if self.err_ended {
+            self.err.clear();
+            self.complete_if_both();
+        }
+    }
+}
+
 /// Finds marks in a stream that comes in pieces; holds back what may be the start of one.
 #[derive(Debug, Default)]
-struct Seeker {
+pub(super) struct Seeker {
     held: Vec<u8>,
 }
 
@@ -337,21 +354,21 @@ impl Seeker {
     /// More than the digits of any status or uid.
     const DIGITS: usize = 10;
 
-    fn push(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         self.held.extend_from_slice(bytes);
     }
 
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.held.clear();
     }
 
-    fn take(&mut self) -> Vec<u8> {
+    pub(super) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
 
     /// What is before the mark, and true if it is there (it is dropped then); without it, all but
     /// what may be its start.
-    fn seek(&mut self, mark: &[u8]) -> (Vec<u8>, bool) {
+    pub(super) fn seek(&mut self, mark: &[u8]) -> (Vec<u8>, bool) {
         if let Some(at) = find(&self.held, mark) {
             let rest = self.held.split_off(at + mark.len());
             let mut before = std::mem::replace(&mut self.held, rest);

@@ -2,7 +2,8 @@
 //! limits. The same for every way to reach a host.
 
 use super::become_root::{failure, not_root};
-use super::protocol::{Conversation, Phase};
+use super::cmd::CmdTalk;
+use super::protocol::{Conversation, Phase, Talk};
 use super::reader::{Access, Nonces};
 use super::{Answer, Become, BecomeResult, Limits, StreamEnd, TransportError, TransportErrorKind};
 use crate::model::Cancel;
@@ -72,6 +73,12 @@ pub(super) trait Reach {
     /// The connection is good and goes on being used. `over`: the command has ended; else it was
     /// refused its input and may still wait for it.
     fn release(&mut self, channel: Self::Channel, over: bool);
+
+    /// Starts `cmd.exe` of Windows.
+    fn open_cmd(&mut self, _by: Instant, _cancel: &Cancel) -> Result<Self::Channel, TransportError> {
+        let message = format!("{}: `cmd.exe` is only started over SSH", self.label());
+        Err(TransportError { kind: TransportErrorKind::Local, message, remedy: None })
+    }
 
     /// The command may still run: end it as far as that can be done, at once.
     fn abort(&mut self, channel: Self::Channel, why: &str);
@@ -169,13 +176,7 @@ fn attempt<R: Reach>(
     {
         reach.logged_in_as(uid);
     }
-    match &stop {
-        Stop::Complete | Stop::Ended(_) => reach.release(channel, true),
-        Stop::NotReady => reach.release(channel, false),
-        Stop::Deadline(why) | Stop::Lost(why) => reach.abort(channel, why),
-        Stop::Flooded => reach.abort(channel, "it sent more than was allowed"),
-        Stop::Cancelled => reach.abort(channel, "the run was cancelled"),
-    }
+    let_go(reach, channel, &stop);
     let subject = Subject { label: reach.label(), user: reach.user(), access };
     answer(talk, stop, &subject, wish.is_some())
 }
@@ -197,9 +198,16 @@ fn answer(
     if !begun {
         return not_begun(&mut talk, stop, subject, want_root);
     }
-    let end = match stop {
-        Stop::Complete => StreamEnd::Complete { status: talk.status().unwrap_or(-1) },
-        Stop::Ended(how) => match talk.status() {
+    let end = stream_end(stop, talk.status());
+    let become_result = if want_root { BecomeResult::Root } else { BecomeResult::NotAsked };
+    let (stdout, stderr) = talk.into_output();
+    Ok(Answer { stdout, stderr, end, become_result })
+}
+
+fn stream_end(stop: Stop, status: Option<i32>) -> StreamEnd {
+    match stop {
+        Stop::Complete => StreamEnd::Complete { status: status.unwrap_or(-1) },
+        Stop::Ended(how) => match status {
             // The other mark is only missing if the script closed its own standard error.
             Some(status) => StreamEnd::Complete { status },
             None => StreamEnd::NoMarker { reason: how },
@@ -209,10 +217,49 @@ fn answer(
         Stop::Flooded => StreamEnd::Flooded,
         Stop::Lost(reason) => StreamEnd::Lost { reason },
         Stop::Cancelled => StreamEnd::Cancelled,
-    };
-    let become_result = if want_root { BecomeResult::Root } else { BecomeResult::NotAsked };
+    }
+}
+
+/// Tells the way a script's run ended to whoever holds the channel.
+fn let_go<R: Reach>(reach: &mut R, channel: R::Channel, stop: &Stop) {
+    match stop {
+        Stop::Complete | Stop::Ended(_) => reach.release(channel, true),
+        Stop::NotReady => reach.release(channel, false),
+        Stop::Deadline(why) | Stop::Lost(why) => reach.abort(channel, why),
+        Stop::Flooded => reach.abort(channel, "it sent more than was allowed"),
+        Stop::Cancelled => reach.abort(channel, "the run was cancelled"),
+    }
+}
+
+/// Runs a flat script by Windows' `cmd.exe`.
+pub(super) fn run_cmd<R: Reach>(
+    reach: &mut R,
+    script: &str,
+    limits: Limits,
+    cancel: &Cancel,
+) -> Result<Answer, TransportError> {
+    let mut talk = CmdTalk::new(script, limits.keep).map_err(|reason| TransportError {
+        kind: TransportErrorKind::Local,
+        message: format!("{}: {reason}", reach.label()),
+        remedy: None,
+    })?;
+    let started = Instant::now();
+    let deadline = started + limits.deadline;
+    let ready_by = deadline.min(started + reach.patience());
+    let mut channel = reach.open_cmd(ready_by, cancel)?;
+    let clock = Clock { started, deadline, ready_by };
+    let stop = Pump::new(&mut channel, &mut talk, limits, clock).pump(cancel);
+    let_go(reach, channel, &stop);
+    if let (Stop::Ended(how), false) = (&stop, talk.has_begun()) {
+        let (said_out, said_err) = talk.noise();
+        let said = tail(&format!("{said_out}\n{said_err}"));
+        let said = if said.is_empty() { said } else { format!("; it said: `{said}`") };
+        let message = format!("{}: no `cmd.exe` was started there: {how}{said}", reach.label());
+        return Err(TransportError { kind: TransportErrorKind::Lost, message, remedy: None });
+    }
+    let end = stream_end(stop, talk.status());
     let (stdout, stderr) = talk.into_output();
-    Ok(Answer { stdout, stderr, end, become_result })
+    Ok(Answer { stdout, stderr, end, become_result: BecomeResult::NotAsked })
 }
 
 /// The script was not sent: an error, or where becoming root is what failed, an answer that says so.
@@ -276,9 +323,9 @@ struct Clock {
     ready_by: Instant,
 }
 
-struct Pump<'a, C: ByteChannel> {
+struct Pump<'a, C: ByteChannel, T: Talk> {
     channel: &'a mut C,
-    talk: &'a mut Conversation,
+    talk: &'a mut T,
     limits: Limits,
     clock: Clock,
     received: u64,
@@ -290,8 +337,8 @@ struct Pump<'a, C: ByteChannel> {
     buffer: Vec<u8>,
 }
 
-impl<'a, C: ByteChannel> Pump<'a, C> {
-    fn new(channel: &'a mut C, talk: &'a mut Conversation, limits: Limits, clock: Clock) -> Self {
+impl<'a, C: ByteChannel, T: Talk> Pump<'a, C, T> {
+    fn new(channel: &'a mut C, talk: &'a mut T, limits: Limits, clock: Clock) -> Self {
         Self {
             channel,
             talk,
@@ -406,7 +453,7 @@ impl<'a, C: ByteChannel> Pump<'a, C> {
                 // Closed, so that nobody takes a later line for a further password.
                 return Some(Stop::NotReady);
             }
-            Phase::Waiting if now >= self.clock.started + PATIENCE => self.talk.send_password_unasked(),
+            Phase::Waiting if now >= self.clock.started + PATIENCE => self.talk.waited(),
             Phase::Refused(_) if now >= *self.closing.get_or_insert(now) + LAST_WORDS => {
                 return Some(Stop::NotReady);
             }

@@ -2,9 +2,10 @@
 //! `Wire::until`, which polls the socket, the cancel pipe and the deadline together.
 
 use super::auth::log_in;
+use super::cmd::COMMAND;
 use super::dial::{dial, watch};
 use super::reader::{Access, Nonces, command_line};
-use super::run::{ByteChannel, Got, Reach, Stream, run_script, words};
+use super::run::{ByteChannel, Got, Reach, Stream, run_cmd, run_script, words};
 use super::wire::{Wire, code};
 use super::{
     Answer, Backend, Become, Credentials, Limits, Target, Timeouts, TransportError, TransportErrorKind,
@@ -70,6 +71,38 @@ pub(super) struct Ssh {
 }
 
 impl Ssh {
+    /// Starts one command.
+    fn exec(&mut self, line: &str, by: Instant, cancel: &Cancel) -> Result<SshChannel, TransportError> {
+        if let Some(why) = &self.closed {
+            let message = format!("the session is over: {why}");
+            return Err(self.target.error(TransportErrorKind::Lost, message));
+        }
+        self.finish_closing(cancel);
+        let opened =
+            self.wire.until(by, cancel, || self.wire.session.channel_session()).and_then(|mut channel| {
+                self.wire.until(by, cancel, || channel.exec(line))?;
+                Ok(channel)
+            });
+        match opened {
+            Ok(channel) => Ok(SshChannel {
+                channel,
+                wire: self.wire.clone(),
+                heard: Instant::now(),
+                next_keepalive: Instant::now() + KEEPALIVE,
+                unread: (0, false),
+            }),
+            Err(halt) => {
+                self.closed = Some(halt.words());
+                self.wire.shut();
+                Err(halt.into_error(
+                    &self.target,
+                    TransportErrorKind::Lost,
+                    "the connection was lost before a command could be started",
+                ))
+            }
+        }
+    }
+
     /// Closes what can be closed now; waits only when too many are left over, because a server
     /// limits the sessions of a connection.
     fn finish_closing(&mut self, cancel: &Cancel) {
@@ -107,6 +140,11 @@ impl Backend for Ssh {
         run_script(self, script, become_root, limits, cancel)
     }
 
+    fn run_cmd(&mut self, script: &str, limits: Limits, cancel: &Cancel) -> Result<Answer, TransportError> {
+        let _watched = watch(&self.wire.stream, Instant::now() + limits.deadline, cancel);
+        run_cmd(self, script, limits, cancel)
+    }
+
     fn host_key(&self) -> Option<String> {
         Some(self.host_key.clone())
     }
@@ -126,35 +164,11 @@ impl Reach for Ssh {
         by: Instant,
         cancel: &Cancel,
     ) -> Result<SshChannel, TransportError> {
-        if let Some(why) = &self.closed {
-            let message = format!("the session is over: {why}");
-            return Err(self.target.error(TransportErrorKind::Lost, message));
-        }
-        self.finish_closing(cancel);
-        let line = command_line(nonces, access);
-        let opened =
-            self.wire.until(by, cancel, || self.wire.session.channel_session()).and_then(|mut channel| {
-                self.wire.until(by, cancel, || channel.exec(&line))?;
-                Ok(channel)
-            });
-        match opened {
-            Ok(channel) => Ok(SshChannel {
-                channel,
-                wire: self.wire.clone(),
-                heard: Instant::now(),
-                next_keepalive: Instant::now() + KEEPALIVE,
-                unread: (0, false),
-            }),
-            Err(halt) => {
-                self.closed = Some(halt.words());
-                self.wire.shut();
-                Err(halt.into_error(
-                    &self.target,
-                    TransportErrorKind::Lost,
-                    "the connection was lost before a command could be started",
-                ))
-            }
-        }
+        self.exec(&command_line(nonces, access), by, cancel)
+    }
+
+    fn open_cmd(&mut self, by: Instant, cancel: &Cancel) -> Result<SshChannel, TransportError> {
+        self.exec(COMMAND, by, cancel)
     }
 
     fn release(&mut self, channel: SshChannel, _over: bool) {

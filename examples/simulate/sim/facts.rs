@@ -65,7 +65,7 @@ pub fn answer(name: &str, machine: u32, boot_number: u32, things: Things, questi
         identity: identity(name, machine),
         boot: boot(name, machine, boot_number),
         os: OsInfo { kernel_name: "Linux".to_owned(), id: Some("debian".to_owned()), ..OsInfo::default() },
-        privilege: Privilege { uid: Some(0), become_failed: None },
+        privilege: Privilege { uid: Some(0), elevated: None, become_failed: None },
         pending_reboot: PendingReboot::No,
         mounts: complete(Vec::new()),
         packages: if asked(Topic::Packages) { packages(things) } else { Listing::default() },
@@ -75,7 +75,7 @@ pub fn answer(name: &str, machine: u32, boot_number: u32, things: Things, questi
             name: "init".to_owned(),
             exe: None,
             deleted: false,
-            uid: 0,
+            uid: Some(0),
         }]),
         kernel_modules: Listing { items: Vec::new(), gaps: Vec::new() },
         certificates: Listing { items: Vec::new(), gaps: Vec::new() },
@@ -85,6 +85,9 @@ pub fn answer(name: &str, machine: u32, boot_number: u32, things: Things, questi
         scheduled_tasks: Listing { items: Vec::new(), gaps: Vec::new() },
         paths: questions.paths.iter().map(|path| (path.clone(), paths(path, things))).collect(),
         files: std::collections::BTreeMap::new(),
+        programs: Listing::default(),
+        user_programs: Listing::default(),
+        registry: std::collections::BTreeMap::new(),
     }
 }
 

@@ -226,6 +226,7 @@ fn planned_host(name: &str, plan: &Plan, things: Things, random: &mut Random) ->
             address: name.to_owned(),
             port: 22,
             user: Some("root".to_owned()),
+            platform: None,
             key: None,
             password: None,
             become_method: None,

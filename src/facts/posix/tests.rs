@@ -20,6 +20,7 @@ fn everything() -> Questions {
             .map(str::to_owned)
             .into(),
         files: [("/etc/opt/*.conf".to_owned(), ["licen[cs]e".to_owned()].into())].into(),
+        registry: [(r"HKLM\SOFTWARE\KasperskyLab".to_owned(), Default::default())].into(),
     }
 }
 

@@ -336,7 +336,7 @@ fn processes_of_an_executable_are_ended_and_no_others() {
             name: "kesl".into(),
             exe: Some(path.to_owned()),
             deleted: false,
-            uid: 0,
+            uid: Some(0),
         });
         let step = must(&Action::KillProcess { exe: pattern(path) }, &facts);
         // The file is gone by the time it is killed, as after a package's removal.
@@ -364,7 +364,7 @@ fn the_scripts_own_shell_is_never_killed() {
         name: "x".into(),
         exe: Some(path.clone()),
         deleted: false,
-        uid: 0,
+        uid: Some(0),
     });
     let step = must(&Action::KillProcess { exe: pattern(&path) }, &facts);
     let output = execute(&[&path], &step.script, tools.path());
@@ -375,7 +375,7 @@ fn the_scripts_own_shell_is_never_killed() {
 fn a_pattern_in_the_middle_kills_only_what_was_seen_running() {
     let mut facts = clean_facts("h");
     let running =
-        |exe: &str| Process { pid: 4, name: "x".into(), exe: Some(exe.into()), deleted: false, uid: 0 };
+        |exe: &str| Process { pid: 4, name: "x".into(), exe: Some(exe.into()), deleted: false, uid: Some(0) };
     facts.processes.items.push(running("/opt/kaspersky/kesl/libexec/kesl"));
     let kill = |exe: &str| must(&Action::KillProcess { exe: pattern(exe) }, &facts).script;
     assert!(
@@ -685,7 +685,7 @@ proptest! {
         let path = format!("/opt/{path}");
         facts.packages.items.push(package(&name, "install ok installed"));
         facts.services.items.push(service(&name, "active"));
-        facts.processes.items.push(Process { pid: 9, name: name.clone(), exe: Some(path.clone()), deleted: false, uid: 0 });
+        facts.processes.items.push(Process { pid: 9, name: name.clone(), exe: Some(path.clone()), deleted: false, uid: Some(0) });
         for asked in [path.as_str(), "/opt/**"] {
             facts.paths.insert(asked.to_owned(), complete(vec![entry(&path, PathKind::Directory)]));
         }

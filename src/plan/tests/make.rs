@@ -106,7 +106,7 @@ fn a_step_that_cannot_be_planned_takes_its_product_and_those_after_it_along() {
 #[test]
 fn without_root_nothing_is_planned_and_the_remedy_is_named() {
     let mut facts = kesl_facts("web01");
-    facts.privilege = Privilege { uid: Some(1000), become_failed: None };
+    facts.privilege = Privilege { uid: Some(1000), elevated: None, become_failed: None };
     assert!(reason(host(&plan_one(&playbook(), facts.clone()), "web01"), "kesl").contains("give `--become`"));
     facts.privilege.become_failed = Some("sudo: a password is required".into());
     assert!(reason(host(&plan_one(&playbook(), facts), "web01"), "kesl").contains("a password is required"));
@@ -115,7 +115,7 @@ fn without_root_nothing_is_planned_and_the_remedy_is_named() {
 #[test]
 fn steps_for_a_person_need_no_root_and_run_as_nobody_special() {
     let mut facts = kesl_facts("web01");
-    facts.privilege = Privilege { uid: Some(1000), become_failed: None };
+    facts.privilege = Privilege { uid: Some(1000), elevated: None, become_failed: None };
     let manual = Action::Manual { instructions: "switch the engine in its console".into() };
     let host = kesl_planned(vec![step(manual)], facts);
     assert_eq!(host.steps[0].run_as, "ivan");

@@ -139,7 +139,7 @@ fn the_password_goes_out_once_and_only_when_asked_for() {
     talk.stderr(rest.as_bytes());
     assert_eq!(talk.pending_input(), b"pass word\n");
     talk.sent(10);
-    talk.send_password_unasked();
+    talk.waited();
     assert!(talk.pending_input().is_empty());
     talk.stderr(format!("Sorry, try again.\n{prompt}").as_bytes());
     assert_eq!(talk.phase(), &Phase::Refused(Refusal::AskedAgain));
@@ -156,7 +156,7 @@ fn without_a_question_there_is_no_password_on_the_line() {
     let ready = talk.nonces.ready();
     talk.stdout(format!("{ready}0\n").as_bytes());
     assert_eq!(talk.phase(), &Phase::Running);
-    talk.send_password_unasked();
+    talk.waited();
     assert!(!String::from_utf8_lossy(talk.pending_input()).contains("pass word") && !talk.password_sent());
 }
 
@@ -164,7 +164,7 @@ fn without_a_question_there_is_no_password_on_the_line() {
 fn a_question_in_other_words_or_late_gets_the_password_once() {
     let mut talk = talk(true, secret());
     talk.stderr(b"Verification code: ");
-    talk.send_password_unasked();
+    talk.waited();
     assert_eq!(talk.pending_input(), b"pass word\n");
     talk.sent(10);
     let prompt = talk.nonces.prompt();

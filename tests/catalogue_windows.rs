@@ -1,0 +1,260 @@
+//! The built-in catalogue's products for Windows against facts documents: what each is found by, that
+//! nothing is called absent on half an answer, and that a mixed fleet can be planned.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use uproot::detect::{ProductRules, finding, findings};
+use uproot::facts::{Facts, Gap, Listing, Questions, Topic, document};
+use uproot::inventory;
+use uproot::model::{EvidenceRole, HostState, Platform, ProductState};
+use uproot::plan::{self, HostInput, HostOutcome, PlanSettings, PlannedConnection};
+use uproot::playbook::{Playbook, Product, read_catalogue};
+use uproot::verify::observed;
+
+/// What must stand among the facts by which each product is found present.
+const MARKS: [(&str, &str); 19] = [
+    ("kes-windows", "Kaspersky Endpoint Security for Windows 12.9.0.384"),
+    ("ksos-windows", "Kaspersky Small Office Security"),
+    ("ksws-windows", "Kaspersky Security 11 for Windows Server"),
+    ("kess-windows", "Kaspersky Embedded Systems Security"),
+    ("kics-windows", "Kaspersky Industrial CyberSecurity for Nodes"),
+    ("kea-windows", "soyuz.exe"),
+    ("klnagent-windows", "Agent d'administration de Kaspersky Security Center"),
+    ("ksc-windows", "klserver.exe"),
+    ("ksc-console-windows", "Web Console"),
+    ("consumer-windows", "AVP21.25"),
+    ("vpn-windows", "KSDE21.17"),
+    ("password-manager-windows", "kpm.exe"),
+    ("safe-kids-windows", "Kaspersky Safe Kids"),
+    ("software-updater-windows", "Kaspersky Software Updater"),
+    ("kvrt-windows", "KVRT.exe"),
+    ("scan-engine-windows", "kavhttpd.exe"),
+    ("oem-engine-windows", "klifsdk.sys"),
+    ("kaspersky-common-windows", "Касперский плагин"),
+    ("ultraav-windows", "UltraAV"),
+];
+
+fn whole() -> Playbook {
+    read_catalogue().unwrap_or_else(|wrong| panic!("{wrong}")).playbook
+}
+
+fn products() -> Vec<Product> {
+    let mut products = whole().products;
+    products.retain(|product| product.platforms.contains(&Platform::Windows));
+    products
+}
+
+fn directory(platform: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks/tests").join(platform)
+}
+
+/// Every document: product, result, facts.
+fn documents() -> Vec<(String, String, Facts)> {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(directory("windows")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let read = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let mut parts = name.split('.').map(str::to_owned);
+        (parts.next().unwrap(), parts.next().unwrap(), document::read(path).unwrap())
+    };
+    paths.iter().map(read).collect()
+}
+
+#[test]
+fn every_document_gives_its_result() {
+    let output = Command::new(env!("CARGO_BIN_EXE_uproot"))
+        .args(["playbook", "test", directory("windows").to_str().unwrap()])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said, format!("{} passed, 0 failed\n", documents().len()));
+}
+
+#[test]
+fn every_product_has_a_document_of_each_result_and_is_only_reported() {
+    let documents = documents();
+    for product in products() {
+        for result in ["present", "absent", "residue", "unknown"] {
+            let has = documents.iter().any(|(id, is, _)| *id == product.id && is == result);
+            assert_eq!(has, result != "residue" || product.residue.is_some(), "{}.{result}", product.id);
+        }
+        assert!(product.report_only.is_some() && product.remove.is_empty(), "{}", product.id);
+        assert!(!product.confirmed || !product.sources.is_empty(), "{}", product.id);
+        assert!(product.sources.iter().all(|source| source.starts_with("https://")), "{}", product.id);
+    }
+}
+
+#[test]
+fn a_present_product_is_found_by_what_is_its_own() {
+    let marks = BTreeMap::from(MARKS);
+    let products = products();
+    assert_eq!(marks.len(), products.len());
+    for (id, _, facts) in documents().iter().filter(|(_, result, _)| result == "present") {
+        let product = products.iter().find(|product| product.id == *id).unwrap();
+        let found = finding(&ProductRules::from(product), facts);
+        let evidence = found.evidence.iter().filter(|one| one.role == EvidenceRole::Detect);
+        let told: Vec<&String> = evidence.flat_map(|one| &one.facts).collect();
+        let mark = marks[id.as_str()];
+        assert!(told.iter().any(|fact| fact.contains(mark)), "{id}: `{mark}` is not in {told:#?}");
+        let has_program = !facts.programs.items.iter().all(|program| program.key == "7-Zip");
+        assert_eq!(found.version.is_some(), product.version.is_some() && has_program, "{id}");
+    }
+}
+
+fn cut<T>(listing: &mut Listing<T>) {
+    listing.gaps.push(Gap { reason: "the stream was cut".to_owned(), remedy: None });
+}
+
+/// The facts with one question of the product answered by half, for each of them.
+fn halves(product: &Product, facts: &Facts) -> Vec<(String, Facts)> {
+    let asked = Questions::of_rules([&product.detect].into_iter().chain(&product.residue));
+    let mut all = Vec::new();
+    let mut add = |name: &str, change: &dyn Fn(&mut Facts)| {
+        let mut less = facts.clone();
+        change(&mut less);
+        all.push((name.to_owned(), less));
+    };
+    for topic in &asked.topics {
+        match topic {
+            Topic::Programs => add("programs", &|facts| cut(&mut facts.programs)),
+            Topic::Services => add("services", &|facts| cut(&mut facts.services)),
+            Topic::Processes => add("processes", &|facts| cut(&mut facts.processes)),
+            Topic::Certificates => add("certificates", &|facts| cut(&mut facts.certificates)),
+            other => panic!("{}: this test does not know {other:?}", product.id),
+        }
+    }
+    for path in &asked.paths {
+        add(path, &|facts| cut(facts.paths.get_mut(path).unwrap()));
+    }
+    for key in asked.registry.keys() {
+        add(key, &|facts| cut(facts.registry.get_mut(key).unwrap()));
+    }
+    all
+}
+
+#[test]
+fn half_an_answer_is_never_absence() {
+    let products = products();
+    for (id, _, facts) in documents().iter().filter(|(_, result, _)| result == "absent") {
+        let product = products.iter().find(|product| product.id == *id).unwrap();
+        let halves = halves(product, facts);
+        assert!(!halves.is_empty(), "{id}");
+        for (question, less) in halves {
+            let found = finding(&ProductRules::from(product), &less);
+            assert_eq!(found.result, ProductState::Unknown, "{id} without `{question}`");
+        }
+    }
+}
+
+/// A host of which every product's questions were answered, with nothing there.
+fn clean_host() -> Facts {
+    let absent = documents().into_iter().filter(|(_, result, _)| result == "absent");
+    absent
+        .map(|(_, _, facts)| facts)
+        .reduce(|mut all, one| {
+            all.paths.extend(one.paths);
+            all.registry.extend(one.registry);
+            for (all, one) in [(&mut all.programs, one.programs), (&mut all.user_programs, one.user_programs)]
+            {
+                if all.items.is_empty() {
+                    *all = one;
+                }
+            }
+            for (whole, one) in [(&mut all.services, one.services)] {
+                if whole.items.is_empty() {
+                    *whole = one;
+                }
+            }
+            if all.processes.items.is_empty() {
+                all.processes = one.processes;
+            }
+            if all.certificates.items.is_empty() {
+                all.certificates = one.certificates;
+            }
+            all
+        })
+        .unwrap()
+}
+
+#[test]
+fn a_host_without_any_of_it_is_clean_and_one_with_a_product_is_present() {
+    let playbook = whole();
+    let mut facts = clean_host();
+    let state = |facts: &Facts| {
+        let found = findings(playbook.products.iter().map(ProductRules::from), facts);
+        assert_eq!(found.len(), products().len());
+        observed(&found, facts)
+    };
+    assert_eq!(state(&facts).state, HostState::Clean, "{}", state(&facts).reason);
+    let (_, _, kes) =
+        documents().into_iter().find(|(id, is, _)| id == "kes-windows" && is == "present").unwrap();
+    facts.programs = kes.programs;
+    let verdict = state(&facts);
+    assert_eq!(verdict.state, HostState::Present);
+    assert!(verdict.reason.contains("kes-windows 12.9.0.384"), "{}", verdict.reason);
+}
+
+#[test]
+fn a_mixed_fleet_is_planned_and_windows_says_why_not() {
+    let playbook = whole();
+    let linux = document::read(&directory("linux").join("kesl.present.deb.json")).unwrap();
+    let (_, _, windows) =
+        documents().into_iter().find(|(id, is, _)| id == "kes-windows" && is == "present").unwrap();
+    let mut inventory = inventory::local();
+    let mut second = inventory.hosts[0].clone();
+    second.name = "pc01".to_owned();
+    inventory.hosts.push(second);
+    let settings = PlanSettings {
+        id: "01940000-0000-7000-8000-000000000000".to_owned(),
+        created: "2025-01-01T00:00:00Z".parse().unwrap(),
+        operator: "somebody".to_owned(),
+        questions: Questions::of_playbook(&playbook),
+        secrets: BTreeMap::new(),
+        known_hosts: Vec::new(),
+        allowed: Vec::new(),
+    };
+    let connection = |platform| PlannedConnection {
+        kind: PlannedConnection::SSH.to_owned(),
+        address: "localhost".to_owned(),
+        port: 22,
+        user: Some("root".to_owned()),
+        platform,
+        key: None,
+        password: None,
+        become_method: None,
+        become_password: None,
+    };
+    let outcome = |facts: &'static Facts| {
+        let found = findings(playbook.products.iter().map(ProductRules::from), facts);
+        let verdict = observed(&found, facts);
+        HostOutcome::Read {
+            facts,
+            findings: found,
+            state: verdict.state,
+            reason: verdict.reason,
+            remedy: None,
+        }
+    };
+    let (linux, windows): (&'static Facts, &'static Facts) =
+        (Box::leak(Box::new(linux)), Box::leak(Box::new(windows)));
+    let hosts = vec![
+        HostInput { host: &inventory.hosts[0], connection: connection(None), outcome: outcome(linux) },
+        HostInput {
+            host: &inventory.hosts[1],
+            connection: connection(Some(Platform::Windows)),
+            outcome: outcome(windows),
+        },
+    ];
+    let plan = plan::make(&playbook, settings, &inventory, hosts)
+        .unwrap_or_else(|wrong| panic!("{}", wrong.render()));
+    assert!(!plan.hosts[0].steps.is_empty());
+    assert!(plan.hosts[1].steps.is_empty());
+    let told: BTreeSet<&str> = plan.hosts[1].not_planned.iter().map(|one| one.product.as_str()).collect();
+    assert!(told.contains("kes-windows"), "{told:?}");
+    let reason = &plan.hosts[1].not_planned.iter().find(|one| one.product == "kes-windows").unwrap().reason;
+    assert!(reason.contains("removes nothing on Windows"), "{reason}");
+}
