@@ -375,6 +375,7 @@ mod tests {
         let detect = Rule::Check(named("Kaspersky*"));
         let version = VersionSource::Program { name: Pattern::new("Kaspersky*") };
         let rules = ProductRules {
+            class: Default::default(),
             id: "kes",
             name: "KES",
             platforms: &[Platform::Windows],
