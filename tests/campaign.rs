@@ -17,14 +17,12 @@ mod properties;
 #[path = "campaign/runs.rs"]
 mod runs;
 
-use runs::{Run, id};
+use runs::{KESL, NONE, Run, id};
+pub(crate) use runs::{campaign_of, four_runs};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use uproot::model::HostState;
 use uproot::model::ProductState::{Absent, Present};
-
-const KESL: &[(&str, uproot::model::ProductState)] = &[("kesl", Present), ("klnagent", Absent)];
-const NONE: &[(&str, uproot::model::ProductState)] = &[("kesl", Absent), ("klnagent", Absent)];
 
 /// A directory of runs, and the program on it.
 pub(crate) struct Place(tempfile::TempDir);
@@ -79,32 +77,6 @@ impl Place {
     }
 }
 
-/// Four runs over 29 February 2024: identify on that day (in New York), plan, and two waves a month apart. Of the second wave one
-/// host is not reached; what the first removed from app01 is back.
-pub(crate) fn four_runs(runs: &Path) {
-    let hosts = ["app01", "db01", "web01", "web02", "web03"];
-    let mut identify = Run::new(1, "identify", "2024-03-01T03:30:00Z", &hosts);
-    for host in ["app01", "db01", "web01", "web02"] {
-        identify.look(host, KESL);
-    }
-    identify.look("web03", NONE).finish(runs);
-    let mut plan = Run::new(2, "plan", "2024-03-15T10:00:00Z", &hosts);
-    for host in ["app01", "db01", "web01", "web02"] {
-        plan.look(host, KESL);
-    }
-    plan.look("web03", NONE).finish(runs);
-    Run::new(3, "apply", "2024-04-10T22:00:00Z", &["app01", "web01"])
-        .remove("app01", KESL, NONE, HostState::Removed)
-        .remove("web01", KESL, NONE, HostState::Removed)
-        .finish(runs);
-    Run::new(4, "apply", "2024-05-10T22:00:00Z", &["app01", "db01", "web01", "web02"])
-        .look("app01", KESL)
-        .unreachable("db01")
-        .look("web01", NONE)
-        .remove("web02", KESL, NONE, HostState::Removed)
-        .finish(runs);
-}
-
 /// A table without its line breaks, for texts that are wrapped.
 pub(crate) fn one_line(table: &str) -> String {
     table.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -116,21 +88,6 @@ fn clock<'a>(zone: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         vec!["report", "--all", "--directive", "bod-17-01", "--since", "2024-01-30", "--time-zone", zone];
     arguments.extend(more);
     arguments
-}
-
-/// The same from the library.
-pub(crate) fn campaign_of(runs: &Path, zone: &str, now: &str) -> uproot::report::Campaign {
-    let directive = uproot::directive::built_in("bod-17-01").unwrap();
-    let clock =
-        uproot::directive::Clock::new(&directive, Some("2024-01-30".parse().unwrap()), Some(zone)).unwrap();
-    let reports: Vec<_> = uproot::journal::list(runs)
-        .unwrap()
-        .into_iter()
-        .map(|run| uproot::report::Report::from_records(&uproot::journal::read(&run.dir).unwrap().records))
-        .collect::<Result<_, _>>()
-        .unwrap();
-    let utc = (jiff::tz::TimeZone::UTC, "UTC");
-    uproot::report::Campaign::of(&reports, Some(&clock), utc, now.parse().unwrap())
 }
 
 #[test]

@@ -10,10 +10,15 @@
 
 #[path = "html/browser.rs"]
 mod browser;
+#[path = "html/campaign.rs"]
+mod campaign;
 #[path = "html/fleets.rs"]
 mod fleets;
 #[path = "html/page.rs"]
 mod page;
+#[path = "campaign/runs.rs"]
+#[allow(dead_code, reason = "the campaign suite uses the rest")]
+mod runs;
 #[path = "report/script.rs"]
 #[allow(dead_code, reason = "the report suite uses the rest")]
 mod script;
@@ -37,8 +42,7 @@ fn written(name: &str, report: &Report, options: &HtmlOptions<'_>) -> PathBuf {
 }
 
 fn everything() -> PathBuf {
-    let clocks = fleets::clocks();
-    written("everything.html", &fleets::everything(), &HtmlOptions { run: None, clocks: Some(&clocks) })
+    written("everything.html", &fleets::everything(), &HtmlOptions::default())
 }
 
 #[test]
@@ -264,9 +268,7 @@ fn a_screen_reader_finds_its_way() {
             assert_eq!(named(landmark).len(), 1, "{landmark}");
         }
         assert_eq!(named("search"), ["Filter the hosts"]);
-        for region in
-            ["What needs attention", "Hosts", "Products", "Waves", "Scope and waivers", "Record", "Deadlines"]
-        {
+        for region in ["What needs attention", "Hosts", "Products", "Waves", "Scope and waivers", "Record"] {
             assert!(named("region").contains(&region), "{region}: {:?}", named("region"));
         }
         let levels: Vec<u64> = tree
@@ -439,8 +441,7 @@ fn nothing_that_a_host_says_is_run() {
     page.look(390, "light", "screen");
     let long = "W".repeat(3000);
     for (index, text) in fleets::HOSTILE.iter().copied().chain([long.as_str()]).enumerate() {
-        let clocks = fleets::hostile_clocks(text);
-        let options = HtmlOptions { run: Some(text), clocks: Some(&clocks) };
+        let options = HtmlOptions { run: Some(text) };
         let file = written(&format!("hostile-{index:02}.html"), &fleets::hostile(text), &options);
         page.open(&file);
         page.ask("document.querySelectorAll('.open').forEach((button) => button.click())");

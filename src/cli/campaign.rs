@@ -10,7 +10,9 @@ use super::scope;
 use crate::directive::clock::{day_of, end_of_day, find_zone};
 use crate::journal;
 use crate::model::ExitCode;
-use crate::report::{Campaign, TableOptions, campaign_json, campaign_markdown, campaign_table};
+use crate::report::{
+    Campaign, TableOptions, campaign_html, campaign_json, campaign_markdown, campaign_table,
+};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -95,11 +97,12 @@ fn moment(day: Option<Date>, zone: &TimeZone) -> Result<Timestamp, CliError> {
 }
 
 /// The forms in which a campaign is told.
-const FORMS: [Format; 3] = [Format::Table, Format::Json, Format::Markdown];
+const FORMS: [Format; 4] = [Format::Table, Format::Json, Format::Markdown, Format::Html];
 
 fn write(campaign: &Campaign, arguments: &ReportArguments) -> Result<(), CliError> {
     write_results(&arguments.output, |to| match to.format {
         Format::Json => campaign_json(campaign),
+        Format::Html => campaign_html(campaign),
         Format::Markdown => campaign_markdown(campaign),
         _ => {
             let color = to.is_terminal() && wants_color();

@@ -182,7 +182,7 @@ pub fn write_report_of(report: &Report, dir: &Path, options: &OutputArguments) -
 /// A report in the form of one destination.
 pub fn render(report: &Report, run: Option<&str>, options: &OutputArguments, to: &Destination) -> String {
     match to.format {
-        Format::Html => html(report, &HtmlOptions { run, clocks: None }),
+        Format::Html => html(report, &HtmlOptions { run }),
         Format::Table => {
             let color = to.is_terminal() && wants_color();
             let verbose = options.verbose > 0;

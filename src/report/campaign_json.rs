@@ -6,6 +6,7 @@ use super::campaign::{
     HostProduct, Moment, ProgressPoint,
 };
 use super::json_text;
+use super::json_views::JournalView;
 use crate::model::{Exemption, HostState, ProductState};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -106,6 +107,7 @@ struct Run<'a> {
     finished: bool,
     stopped: Option<&'a str>,
     broken: bool,
+    journal: Option<JournalView<'a>>,
     hosts: usize,
     answered: usize,
     exit: u8,
@@ -161,7 +163,7 @@ struct ProductOnHost<'a> {
 impl<'a> Document<'a> {
     fn of(campaign: &'a Campaign) -> Self {
         Self {
-            broken: campaign.runs.iter().filter(|run| run.broken).map(|run| run.run.as_str()).collect(),
+            broken: campaign.runs.iter().filter(|run| run.is_broken()).map(|run| run.run.as_str()).collect(),
             uproot_campaign: VERSION,
             as_of: campaign.as_of,
             today: campaign.today,
@@ -250,7 +252,8 @@ impl<'a> Run<'a> {
             ended: run.ended,
             finished: run.finished,
             stopped: run.stopped.as_deref(),
-            broken: run.broken,
+            broken: run.is_broken(),
+            journal: run.check.as_ref().map(JournalView::of),
             hosts: run.hosts,
             answered: run.answered,
             exit: run.exit.code(),

@@ -12,7 +12,7 @@ const MOST_ROWS: usize = 200;
 #[must_use]
 pub fn campaign_markdown(campaign: &Campaign) -> String {
     let mut out = String::new();
-    for run in campaign.runs.iter().filter(|run| run.broken) {
+    for run in campaign.runs.iter().filter(|run| run.is_broken()) {
         out.push_str(&format!(
             "**The journal of run {} is broken: what follows proves nothing.**\n\n",
             safe(&run.run)

@@ -3,6 +3,7 @@
 use super::campaign::{
     Campaign, CampaignHost, CampaignProduct, DeadlineReport, DeadlineState, HostStatus, Moment,
 };
+use super::campaign_words;
 use super::layout::{pad, width_of};
 use super::next::some_of;
 use super::table::{Lines, TableOptions, hosts};
@@ -30,13 +31,15 @@ pub fn campaign_table(campaign: &Campaign, options: &TableOptions<'_>) -> String
     for note in &campaign.notes {
         out.wrapped("note", note);
     }
-    out.wrapped("", &verdict(campaign));
+    let mut sentences = campaign_words::counts(campaign);
+    sentences.push(format!("Exit code {}.", campaign.exit_code().code()));
+    out.wrapped("", &sentences.join(" "));
     out.into_text()
 }
 
 fn header(out: &mut Lines<'_>, campaign: &Campaign) {
     let broken: Vec<String> =
-        campaign.runs.iter().filter(|run| run.broken).map(|run| run.run.clone()).collect();
+        campaign.runs.iter().filter(|run| run.is_broken()).map(|run| run.run.clone()).collect();
     if !broken.is_empty() {
         out.loud("BROKEN JOURNAL", &format!("{}: what follows proves nothing", some_of(&broken)));
     }
@@ -109,26 +112,12 @@ fn fold(out: &mut Lines<'_>, campaign: &Campaign, deadline: &DeadlineReport, cou
 fn draw_deadline(out: &mut Lines<'_>, deadline: &DeadlineReport, campaign: &Campaign) {
     let day = deadline.day.map_or_else(|| pad("", DAY), |day| day.to_string());
     let number = deadline.number.map(|number| format!(" {number}")).unwrap_or_default();
-    let late = deadline
-        .by
-        .as_ref()
-        .zip(deadline.day)
-        .map(|(by, due)| crate::directive::clock::days_between(due, day_of(by.at, &campaign.zone)));
-    let state = match (deadline.state, deadline.days_left, late) {
-        (DeadlineState::Open, Some(0), _) => "open, today is the last day".to_owned(),
-        (DeadlineState::Open, Some(left), _) => format!("open, {} left", days(left)),
-        (DeadlineState::MetLate, _, Some(late)) => format!("MET LATE by {}", days(late)),
-        (DeadlineState::Missed | DeadlineState::Partly, Some(left), _) => {
-            format!("{}, {} over", deadline.state.word().to_uppercase(), days(-left))
-        }
-        (state, _, _) => state.word().to_owned(),
+    let (word, more) = campaign_words::standing(deadline, campaign);
+    let state = match deadline.state {
+        DeadlineState::MetLate | DeadlineState::Missed | DeadlineState::Partly => word.to_uppercase() + &more,
+        _ => word.to_owned() + &more,
     };
-    let marks = match (deadline.confirmed, deadline.binding) {
-        (true, true) => "",
-        (false, true) => " (unconfirmed)",
-        (true, false) => " (obliges nobody)",
-        (false, false) => " (unconfirmed, obliges nobody)",
-    };
+    let marks = campaign_words::marks(deadline);
     let head = format!("{day}  {}{number}: {state}{marks}", escape_line(&deadline.id));
     let painted = out.paint(color_of(deadline.state), &head);
     out.line(&format!("  {painted}"));
@@ -145,10 +134,6 @@ fn draw_deadline(out: &mut Lines<'_>, deadline: &DeadlineReport, campaign: &Camp
             if out.options.verbose { deadline.missing.join(", ") } else { some_of(&deadline.missing) };
         out.detail(14, &format!("not on: {names}"));
     }
-}
-
-fn days(count: i64) -> String {
-    if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
 }
 
 fn color_of(state: DeadlineState) -> HostState {
@@ -319,49 +304,4 @@ fn draw_products_of(out: &mut Lines<'_>, host: &CampaignHost) {
         };
         out.detail(4, &format!("{}{version}: {last}{exemption}", product.product));
     }
-}
-
-fn verdict(campaign: &Campaign) -> String {
-    let counts = campaign.counts;
-    let mut sentences = Vec::new();
-    if campaign.is_nil_return() {
-        sentences.push(format!("No product was found on {0} of {0}: a nil return.", hosts(counts.hosts)));
-    }
-    let parts = [
-        (counts.remaining, "remaining"),
-        (counts.unknown, "unknown"),
-        (counts.exempt, "exempt"),
-        (counts.removed, "removed"),
-        (counts.free, "free"),
-    ];
-    let parts: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    let colon = if parts.is_empty() { "" } else { ": " };
-    sentences.push(format!("{}{colon}{}.", hosts(counts.hosts), parts.join(", ")));
-    if counts.lost > 0 {
-        let verb = if counts.lost == 1 { "was" } else { "were" };
-        sentences.push(format!("{} {verb} lost sight of.", hosts(counts.lost)));
-    }
-    let of =
-        |state: DeadlineState| campaign.deadlines.iter().filter(|deadline| deadline.state == state).count();
-    let states = [
-        DeadlineState::Missed,
-        DeadlineState::Partly,
-        DeadlineState::MetLate,
-        DeadlineState::Open,
-        DeadlineState::Met,
-        DeadlineState::Ready,
-        DeadlineState::NothingToDo,
-        DeadlineState::NotStarted,
-    ];
-    let deadlines: Vec<String> = states
-        .into_iter()
-        .filter(|state| of(*state) > 0)
-        .map(|state| format!("{} {}", of(state), state.word()))
-        .collect();
-    if !deadlines.is_empty() {
-        sentences.push(format!("Deadlines: {}.", deadlines.join(", ")));
-    }
-    sentences.push(format!("Exit code {}.", campaign.exit_code().code()));
-    sentences.join(" ")
 }

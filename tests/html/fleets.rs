@@ -8,9 +8,7 @@ use uproot::model::{
     BootIdentity, Event, Evidence, EvidenceRole, Exemption, ExemptionKind, ExitCode, Finding, HostState,
     MachineIdentity, Platform, ProductClass, ProductState, Scope, Truth,
 };
-use uproot::report::{
-    Change, ChangeKind, Comparison, Deadline, DirectiveClock, JournalCheck, Met, Report, RunRef,
-};
+use uproot::report::{Change, ChangeKind, Comparison, JournalCheck, Report, RunRef};
 
 const PRODUCTS: [(&str, &str, &str); 5] = [
     ("kesl", "Kaspersky Endpoint Security for Linux", "12.1.0-1543"),
@@ -333,25 +331,6 @@ fn comparison() -> Comparison {
     Comparison { against: vec![run(1, "identify"), run(2, "apply")], changes }
 }
 
-pub(crate) fn clocks() -> Vec<DirectiveClock> {
-    let deadline = |name: &str, due, days_left, met| Deadline { name: name.into(), due, days_left, met };
-    let met = |on, run: &str| Some(Met { on, run: run.into() });
-    vec![DirectiveClock {
-        name: "DHS BOD 17-01".into(),
-        since: jiff::civil::date(2026, 9, 13),
-        deadlines: vec![
-            deadline(
-                "Identify the products",
-                jiff::civil::date(2026, 10, 13),
-                -42,
-                met(jiff::civil::date(2026, 10, 2), "0198f000"),
-            ),
-            deadline("Write a detailed plan", jiff::civil::date(2026, 11, 12), -12, None),
-            deadline("Begin the removal", jiff::civil::date(2026, 12, 12), 18, None),
-        ],
-    }]
-}
-
 /// `count` hosts with five products each, steps and outputs.
 pub(crate) fn large(count: usize) -> Report {
     let hosts: Vec<(String, Vec<String>)> = (0..count)
@@ -437,7 +416,8 @@ pub(crate) fn hostile(text: &str) -> Report {
             digest: text(),
             waivers: vec![Waiver {
                 hosts: text(),
-                product: text(),
+                // Of no product, so that it is noted as unused whatever the text is.
+                product: format!("no {}", text()),
                 reason: text(),
                 ticket: text(),
                 until: jiff::civil::date(2027, 1, 1),
@@ -556,12 +536,4 @@ pub(crate) fn hostile(text: &str) -> Report {
     };
     report.comparison = Some(Comparison { against: vec![run], changes: vec![change] });
     report
-}
-
-/// The clocks of a directive whose every string is `text`.
-pub(crate) fn hostile_clocks(text: &str) -> Vec<DirectiveClock> {
-    let on = jiff::civil::date(2026, 1, 1);
-    let met = Some(Met { on, run: text.to_owned() });
-    let deadline = Deadline { name: text.to_owned(), due: on, days_left: 3, met };
-    vec![DirectiveClock { name: text.to_owned(), since: on, deadlines: vec![deadline] }]
 }

@@ -220,7 +220,7 @@ fn remove(campaign: &Campaign, due: &Due, report: DeadlineReport) -> DeadlineRep
 
 /// A report to someone: is there a run to make it from?
 fn to_report(campaign: &Campaign, due: &Due, report: DeadlineReport) -> DeadlineReport {
-    let usable = campaign.runs.iter().filter(|run| run.finished && !run.broken);
+    let usable = campaign.runs.iter().filter(|run| run.finished && !run.is_broken());
     let in_time = usable.filter(|run| run.ended < due.end && due.from.is_none_or(|from| run.ended >= from));
     let newest = in_time.max_by_key(|run| run.ended);
     let is_over = campaign.as_of >= due.end;

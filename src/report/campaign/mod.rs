@@ -10,7 +10,7 @@
 mod deadlines;
 mod history;
 
-use super::{Report, RunRef};
+use super::{JournalCheck, Report, RunRef};
 use crate::directive::{Clock, Goal};
 use crate::model::{Exemption, ExitCode, HostState, ProductClass, ProductState};
 use jiff::Timestamp;
@@ -82,8 +82,8 @@ pub struct CampaignRun {
     pub finished: bool,
     /// Why it was stopped.
     pub stopped: Option<String>,
-    /// Whether its journal was checked and is broken.
-    pub broken: bool,
+    /// What checking its journal gave; none: it was not checked.
+    pub check: Option<JournalCheck>,
     /// How many hosts it has.
     pub hosts: usize,
     /// On how many of them every question was asked and answered.
@@ -373,7 +373,7 @@ impl Campaign {
         if self.counts.remaining > 0 {
             return ExitCode::Found;
         }
-        let runs_are_whole = self.runs.iter().all(|run| run.finished && !run.broken);
+        let runs_are_whole = self.runs.iter().all(|run| run.finished && !run.is_broken());
         let all_told = self.counts.hosts > 0 && self.counts.unknown == 0 && self.counts.lost == 0;
         if runs_are_whole && all_told { ExitCode::Success } else { ExitCode::CannotVouch }
     }
@@ -403,18 +403,24 @@ impl CampaignRun {
             ended: report.ended,
             finished: report.finished,
             stopped: report.stopped.clone(),
-            broken: report.check.as_ref().is_some_and(super::JournalCheck::is_broken),
+            check: report.check.clone(),
             hosts: report.hosts.len(),
             answered: report.hosts.iter().filter(|host| history::answered(report, host)).count(),
             exit: report.exit_code(),
         }
+    }
+
+    /// Whether its journal was checked and is broken.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.check.as_ref().is_some_and(JournalCheck::is_broken)
     }
 }
 
 fn notes(runs: &[&Report], late: &[&Report], clock: Option<&Clock<'_>>, machines: &[String]) -> Vec<String> {
     let mut notes = Vec::new();
     for report in runs {
-        if report.check.as_ref().is_some_and(super::JournalCheck::is_broken) {
+        if report.check.as_ref().is_some_and(JournalCheck::is_broken) {
             notes.push(format!("the journal of run {} is broken: what it says proves nothing", report.run));
         }
         if let Some(reason) = &report.stopped {

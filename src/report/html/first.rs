@@ -1,8 +1,7 @@
-//! What is seen first: whether the page can be believed, the verdict, the counts, the clocks, and what
-//! needs attention.
+//! What is seen first: whether the page can be believed, the verdict, the counts, and what needs attention.
 
 use super::text::{count_of, moment, number, prose, shown, span};
-use super::{DirectiveClock, badge, is_broken, section, tone, verdict_tone};
+use super::{badge, is_broken, mark, section, tone, verdict_tone};
 use crate::model::HostState;
 use crate::report::{HostReport, Report, next, table, table_host};
 use maud::{Markup, html};
@@ -59,33 +58,38 @@ pub(super) fn verdict(report: &Report) -> Markup {
 
 /// The states as one bar, with a legend that says the same in words.
 fn bar(report: &Report) -> Markup {
-    let total = report.hosts.len();
+    let states: Vec<Part> =
+        report.summary.iter().map(|(state, count)| (state.word(), tone(*state), *count)).collect();
+    parts("States of", report.hosts.len(), &states)
+}
+
+/// A word for hosts, how it is painted, and how many they are.
+pub(super) type Part = (&'static str, &'static str, usize);
+
+/// The parts of all hosts as one bar, with a legend that says the same in words.
+pub(super) fn parts(what: &str, total: usize, parts: &[Part]) -> Markup {
     if total == 0 {
         return html! {};
     }
     let mut from = 0.0;
-    let pieces: Vec<(HostState, f64, f64)> = report
-        .summary
-        .iter()
-        .map(|(state, count)| {
-            let width = 1000.0 * *count as f64 / total as f64;
-            let piece = (*state, from, width);
-            from += width;
-            piece
-        })
-        .collect();
+    let pieces = parts.iter().map(|(word, tone, count)| {
+        let width = 1000.0 * *count as f64 / total as f64;
+        let piece = (word, tone, from, width);
+        from += width;
+        piece
+    });
     html! {
         svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
-            @for (state, x, width) in pieces {
-                rect class=(format!("fill {} s-{}", tone(state), state.word())) y="0" height="10"
+            @for (word, tone, x, width) in pieces {
+                rect class=(format!("fill {tone} s-{word}")) y="0" height="10"
                     x=(format!("{x:.2}")) width=(format!("{width:.2}")) {}
             }
         }
-        ul class="legend" aria-label=(format!("States of {}", count_of(total, "host", "hosts"))) {
-            @for (state, count) in &report.summary {
+        ul class="legend" aria-label=(format!("{what} {}", count_of(total, "host", "hosts"))) {
+            @for (word, tone, count) in parts {
                 li {
-                    a href="#hosts" data-state=(state.word()) {
-                        b { (number(*count)) } " " (badge(*state))
+                    a href="#hosts" data-state=(word) {
+                        b { (number(*count)) } " " (mark(tone, word))
                         span class="share" { (share(*count, total)) }
                     }
                 }
@@ -99,44 +103,6 @@ fn share(count: usize, total: usize) -> String {
     match count * 100 / total.max(1) {
         0 => "< 1 %".to_owned(),
         percent => format!("{percent} %"),
-    }
-}
-
-/// The clocks of directives, where one was named.
-pub(super) fn clocks(clocks: Option<&[DirectiveClock]>) -> Markup {
-    let Some(clocks) = clocks.filter(|clocks| !clocks.is_empty()) else { return html! {} };
-    section(
-        "clocks",
-        "Deadlines",
-        &html! {
-            @for clock in clocks {
-                h3 { (shown(&clock.name)) " " small { "counted from " (clock.since) } }
-                ol class="clock" {
-                    @for deadline in &clock.deadlines {
-                        li class=(match (&deadline.met, deadline.days_left) { (Some(_), _) => "good", (None, ..0) => "bad", (None, _) => "info" }) {
-                            b { (days(deadline.days_left, deadline.met.is_some())) }
-                            span { (shown(&deadline.name)) }
-                            small {
-                                "due " time datetime=(deadline.due) { (deadline.due) }
-                                @if let Some(met) = &deadline.met {
-                                    ", met " time datetime=(met.on) { (met.on) } " by run " (shown(&met.run))
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        },
-    )
-}
-
-fn days(left: i64, met: bool) -> String {
-    let days = count_of(usize::try_from(left.unsigned_abs()).unwrap_or(usize::MAX), "day", "days");
-    match (met, left) {
-        (true, _) => "met".to_owned(),
-        (false, 0) => "due today".to_owned(),
-        (false, 1..) => format!("{days} left"),
-        (false, _) => format!("{days} over"),
     }
 }
 
@@ -232,17 +198,5 @@ mod tests {
         assert_eq!(share(1, 10_000), "< 1 %");
         assert_eq!(share(9_999, 10_000), "99 %");
         assert_eq!(share(3, 3), "100 %");
-    }
-
-    #[test]
-    fn days_are_counted_to_the_deadline() {
-        assert_eq!(
-            [days(0, false), days(1, false), days(30, false)],
-            ["due today", "1 day left", "30 days left"]
-        );
-        assert_eq!(
-            [days(-1, false), days(-12, false), days(-12, true)],
-            ["1 day over", "12 days over", "met"]
-        );
     }
 }

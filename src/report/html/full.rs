@@ -1,30 +1,31 @@
 //! Each host in full for a reader without JavaScript: the same words that the script shows.
 
-use super::details::{Detail, Found, Limits, Step};
-use super::text::{number, shown};
-use super::{WRITTEN_OUT, badge, section as a_section};
-use crate::report::Report;
+use super::details::{Detail, Found, Step};
+use super::text::number;
+use super::{WRITTEN_OUT, section as a_section};
 use maud::{Markup, html};
 
-/// Where each host stands in full, or where it is to be had.
-pub(super) fn section(report: &Report) -> Markup {
-    let limits = Limits::of(report);
-    let is_short = report.hosts.len() <= WRITTEN_OUT;
+/// Where each host stands in full, or where it is to be had. `hosts`: name, badge and words of each of `count`
+/// hosts; `without`: what shows the same without JavaScript.
+pub(super) fn section(
+    count: usize,
+    hosts: impl Iterator<Item = (String, Markup, Detail)>,
+    without: &Markup,
+) -> Markup {
     html! {
         noscript {
-            @if is_short {
+            @if count <= WRITTEN_OUT {
                 (a_section("full", "Each host in full", &html! {
-                    @for host in &report.hosts {
+                    @for (name, badge, detail) in hosts {
                         details {
-                            summary { (shown(&host.host)) " " (badge(host.state)) }
-                            (in_full(&Detail::of(host, limits)))
+                            summary { (name) " " (badge) }
+                            (in_full(&detail))
                         }
                     }
                 }))
             } @else {
                 p class="note" {
-                    "This page shows the evidence and the steps of each of its " (number(report.hosts.len()))
-                    " hosts by JavaScript. Without it: " code { "uproot report " (shown(&report.run)) " -v" }
+                    "This page shows each of its " (number(count)) " hosts in full by JavaScript. Without it: " (without)
                 }
             }
         }

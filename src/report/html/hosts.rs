@@ -1,6 +1,7 @@
 //! The table of hosts, and that of products.
 
 use super::badge;
+use super::data::Keys;
 use super::text::{count_of, number, prose, shown, span};
 use crate::model::{Finding, ProductState};
 use crate::report::{HostReport, Report, table_host};
@@ -13,19 +14,11 @@ const UNKNOWN_NAMED: usize = 3;
 /// A product and its version that are longer may be broken into lines.
 const LONG: usize = 36;
 
-/// Every host, what needs attention first. The controls are the script's: without it they stay hidden.
+/// Every host, what needs attention first.
 fn table_of(report: &Report, called: &str) -> Markup {
     let in_waves = report.hosts.iter().any(|host| host.wave.is_some());
     html! {
-        form id="filter" role="search" aria-label="Filter the hosts" hidden {
-            label class="find" { span { "Search" } input id="search" type="search" autocomplete="off" spellcheck="false" placeholder="Host, address, product, reason…"; }
-            label { span { "State" } select id="state" { option value="" { "All" } } }
-            label { span { "Product" } select id="product" { option value="" { "All" } } }
-            label { span { "Group" } select id="group" { option value="" { "All" } } }
-            label { span { "Wave" } select id="wave" { option value="" { "All" } } }
-            button type="reset" { "Clear" }
-            p id="count" role="status" aria-live="polite" {}
-        }
+        (controls(("state", "State"), ("wave", "Wave"), "Host, address, product, reason…"))
         table class="hosts" id="host-table" {
             caption class="unseen" { "Every host of the run: its state, its products, and why it ended so" }
             thead {
@@ -42,6 +35,28 @@ fn table_of(report: &Report, called: &str) -> Markup {
                 @for host in &report.hosts { (row(host, called, in_waves)) }
             }
         }
+        (more())
+    }
+}
+
+/// The controls above a table of hosts. They are the script's: without it they stay hidden. `first` and `last`:
+/// what else is chosen from, by the name that the script has for it and the label.
+pub(super) fn controls(first: (&str, &str), last: (&str, &str), hint: &str) -> Markup {
+    html! {
+        form id="filter" role="search" aria-label="Filter the hosts" hidden {
+            label class="find" { span { "Search" } input id="search" type="search" autocomplete="off" spellcheck="false" placeholder=(hint); }
+            @for (id, label) in [first, ("product", "Product"), ("group", "Group"), last] {
+                label { span { (label) } select id=(id) { option value="" { "All" } } }
+            }
+            button type="reset" { "Clear" }
+            p id="count" role="status" aria-live="polite" {}
+        }
+    }
+}
+
+/// The buttons below a table of hosts, which are the script's too.
+pub(super) fn more() -> Markup {
+    html! {
         p id="more" class="more" hidden {
             button type="button" id="next" { "Show more" } " " button type="button" id="all" { "Show all" }
         }
@@ -58,7 +73,7 @@ fn row(host: &HostReport, called: &str, in_waves: bool) -> Markup {
         tr {
             th scope="row" { (shown(&host.host)) }
             td { (badge(host.state)) }
-            td { (products_of(host)) }
+            td { (pills(&said(host))) }
             td {
                 @if !host.reason.is_empty() { (prose(&host.reason)) }
                 @if let Some(command) = table_host::remedy(host, called) { code class="fix" { (shown(&command)) } }
@@ -66,6 +81,18 @@ fn row(host: &HostReport, called: &str, in_waves: bool) -> Markup {
             @if in_waves { td class="w" { (host.wave.as_deref().map(shown).unwrap_or_default()) } }
             td class="n" { (took(host)) }
         }
+    }
+}
+
+/// By what the script finds a host.
+pub(super) fn keys(host: &HostReport) -> Keys<'_> {
+    Keys {
+        state: host.state.word(),
+        took: host.started.zip(host.ended).map(|(from, to)| to.duration_since(from).as_secs()),
+        wave: host.wave.as_deref(),
+        groups: &host.groups,
+        products: said(host).iter().map(|said| said.product).collect(),
+        remarks: Vec::new(),
     }
 }
 
@@ -81,7 +108,7 @@ pub(super) struct Said<'a> {
     pub(super) product: &'a str,
     pub(super) version: Option<&'a str>,
     pub(super) word: &'static str,
-    tone: &'static str,
+    pub(super) tone: &'static str,
 }
 
 impl Said<'_> {
@@ -125,8 +152,8 @@ pub(super) fn said(host: &HostReport) -> Vec<Said<'_>> {
         .collect()
 }
 
-fn products_of(host: &HostReport) -> Markup {
-    let said = said(host);
+/// What a row says of the products.
+pub(super) fn pills(said: &[Said<'_>]) -> Markup {
     let unknown = said.iter().filter(|said| said.word == "unknown").count();
     let fold = unknown > UNKNOWN_NAMED;
     html! {

@@ -7,6 +7,8 @@
 //! page is still whole: the table has every host, and each host in full follows while there are at most
 //! [`WRITTEN_OUT`] of them.
 
+mod campaign;
+mod data;
 mod details;
 mod first;
 mod full;
@@ -15,10 +17,12 @@ mod run;
 mod text;
 mod waves;
 
+pub use campaign::campaign_html;
+
 use super::Report;
 use crate::model::{ExitCode, HostState};
 use base64::Engine;
-use jiff::civil::Date;
+use details::{Detail, Limits};
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use sha2::{Digest, Sha256};
 
@@ -33,47 +37,43 @@ const WRITTEN_OUT: usize = 300;
 pub struct HtmlOptions<'a> {
     /// What the run is called in the commands that are shown, as a word of a shell; none: its id.
     pub run: Option<&'a str>,
-    /// The clocks of directives; none: no directive was named.
-    pub clocks: Option<&'a [DirectiveClock]>,
-}
-
-/// A directive's deadlines, as the page shows them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DirectiveClock {
-    /// The directive's name for people.
-    pub name: String,
-    /// The day from which it counts.
-    pub since: Date,
-    /// Its deadlines, in order.
-    pub deadlines: Vec<Deadline>,
-}
-
-/// One deadline.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deadline {
-    /// What must be done by then.
-    pub name: String,
-    /// The last day.
-    pub due: Date,
-    /// Days from the day of the run to `due`; negative: it is over.
-    pub days_left: i64,
-    /// When it was met, and by which run; none: it is not.
-    pub met: Option<Met>,
-}
-
-/// That a deadline was met.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Met {
-    /// On which day.
-    pub on: Date,
-    /// By which run.
-    pub run: String,
 }
 
 /// The report as a page of HTML, complete in itself.
 #[must_use]
 pub fn html(report: &Report, options: &HtmlOptions<'_>) -> String {
     let called = options.run.unwrap_or(&report.run);
+    let limits = Limits::of(report);
+    let each = || report.hosts.iter().map(|host| (host, Detail::of(host, limits)));
+    let in_full = each().map(|(host, detail)| (text::shown(&host.host), badge(host.state), detail));
+    let data = data::json(each().map(|(host, detail)| (hosts::keys(host), detail)));
+    let without = markup! { code { "uproot report " (text::shown(&report.run)) " -v" } };
+    page(
+        &format!("uproot {}", text::shown(&report.version)),
+        &title(report),
+        &markup! {
+            (first::broken(report))
+            a class="skip" href="#hosts" { "Skip to the hosts" }
+            (first::header(report))
+            main {
+                (first::verdict(report))
+                (first::attention(report, called))
+                (run::comparison(report))
+                (hosts::section(report, called))
+                (hosts::products(report))
+                (waves::section(report))
+                (run::scope(report))
+                (run::record(report))
+                (full::section(report.hosts.len(), in_full, &without))
+            }
+            (run::footer(report))
+        },
+        data,
+    )
+}
+
+/// A whole page. `data`: JSON for the script in which no element can end or begin.
+fn page(generator: &str, title: &str, body: &Markup, data: String) -> String {
     let page = markup! {
         (DOCTYPE)
         html lang="en" {
@@ -83,30 +83,13 @@ pub fn html(report: &Report, options: &HtmlOptions<'_>) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="referrer" content="no-referrer";
-                meta name="generator" content=(format!("uproot {}", text::shown(&report.version)));
-                title { (title(report)) }
+                meta name="generator" content=(generator);
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                (first::broken(report))
-                a class="skip" href="#hosts" { "Skip to the hosts" }
-                (first::header(report))
-                main {
-                    div class=(if options.clocks.is_some() { "first with-clocks" } else { "first" }) {
-                        (first::verdict(report))
-                        (first::clocks(options.clocks))
-                    }
-                    (first::attention(report, called))
-                    (run::comparison(report))
-                    (hosts::section(report, called))
-                    (hosts::products(report))
-                    (waves::section(report))
-                    (run::scope(report))
-                    (run::record(report))
-                    (full::section(report))
-                }
-                (run::footer(report))
-                script type="application/json" id="data" { (PreEscaped(details::json(report))) }
+                (body)
+                script type="application/json" id="data" { (PreEscaped(data)) }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
@@ -160,7 +143,12 @@ fn verdict_tone(report: &Report) -> &'static str {
 
 /// A state as a word with its mark.
 fn badge(state: HostState) -> Markup {
-    markup! { span class=(format!("st {}", tone(state))) { (state.word()) } }
+    mark(tone(state), state.word())
+}
+
+/// A word with the mark of its tone.
+fn mark(tone: &str, word: &str) -> Markup {
+    markup! { span class=(format!("st {tone}")) { (word) } }
 }
 
 /// A section with its heading.

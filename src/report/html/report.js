@@ -22,6 +22,7 @@
       wave: entry.w === undefined ? "" : text(entry.w),
       groups: (entry.g || []).map(text),
       products: (entry.p || []).map(text),
+      remarks: (entry.r || []).map(text),
       // What a search looks through: the row, its address and its groups.
       said: "",
     };
@@ -34,19 +35,24 @@
 
   // ---- Filter and sort ----
 
-  const controls = { search: find("search"), state: find("state"), product: find("product"), group: find("group"), wave: find("wave") };
+  const search = find("search");
+  // What can be chosen from, by the control's id; a page has not all of them.
+  const choices = [
+    ["state", (host) => [host.state]],
+    ["product", (host) => host.products],
+    ["group", (host) => host.groups],
+    ["wave", (host) => [host.wave]],
+    ["remark", (host) => host.remarks],
+  ].map(([id, of]) => [find(id), of]).filter(([control]) => control);
   let order = hosts;
   let shown = hosts;
   let most = STEP;
 
   function matching() {
-    const words = controls.search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const { state, product, group, wave } = controls;
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const chosen = choices.filter(([control]) => control.value);
     return order.filter((host) =>
-      (!state.value || host.state === state.value) &&
-      (!product.value || host.products.includes(product.value)) &&
-      (!group.value || host.groups.includes(group.value)) &&
-      (!wave.value || host.wave === wave.value) &&
+      chosen.every(([control, of]) => of(host).includes(control.value)) &&
       words.every((word) => host.said.includes(word)));
   }
 
@@ -114,7 +120,11 @@
       [...hosts].sort((a, b) => collator.compare(a.name, b.name)).forEach((host, rank) => { host.rank = rank; });
     }
     const sign = descending ? -1 : 1;
-    order = [...hosts].sort((a, b) => sign * keys[key](a, b) || a.index - b.index);
+    const column = heading.cellIndex;
+    const cell = (host) => host.row.cells[column].textContent;
+    // Days sort as texts do; where there is none, a dash comes behind all of them.
+    const by = keys[key] || ((a, b) => (cell(a) < cell(b) ? -1 : Number(cell(a) > cell(b))));
+    order = [...hosts].sort((a, b) => sign * by(a, b) || a.index - b.index);
     filter();
   }
 
@@ -122,7 +132,7 @@
     const counts = new Map();
     for (const value of values) counts.set(value, (counts.get(value) || 0) + 1);
     const names = [...counts.keys()];
-    if (select !== controls.state) names.sort(collator.compare);
+    if (select.id !== "state") names.sort(collator.compare);
     for (const name of names) {
       if (!name) continue;
       const option = make("option", "", `${name} (${number.format(counts.get(name))})`);
@@ -238,10 +248,7 @@
 
   // ---- Wiring ----
 
-  fill(controls.state, hosts.map((host) => host.state));
-  fill(controls.product, hosts.flatMap((host) => host.products));
-  fill(controls.group, hosts.flatMap((host) => host.groups));
-  fill(controls.wave, hosts.map((host) => host.wave));
+  for (const [control, of] of choices) fill(control, hosts.flatMap(of));
   const headings = [];
   for (const heading of document.querySelectorAll("#host-table th[data-sort]")) {
     const button = make("button", "", heading.textContent);
@@ -259,7 +266,7 @@
   find("next").addEventListener("click", () => { most += STEP; draw(); });
   find("all").addEventListener("click", () => { most = Infinity; draw(); });
   for (const link of document.querySelectorAll("a[data-state]")) {
-    link.addEventListener("click", () => { controls.state.value = link.dataset.state; filter(); });
+    link.addEventListener("click", () => { find("state").value = link.dataset.state; filter(); });
   }
   // Paper has every host that the filter left. A button would not be repeated with the head of the table.
   let before = STEP;
