@@ -59,6 +59,8 @@ pub(super) enum Ask {
     Processes,
     /// The names in a directory: a number of `Directories`.
     Directory(usize),
+    /// The beginnings of files: a number of `Asks::files`.
+    File(usize),
 }
 
 impl Ask {
@@ -112,6 +114,8 @@ pub(super) const ROOT_STORES: [&str; 4] = [
 pub(super) struct Asks {
     labels: BTreeMap<Ask, String>,
     pub(super) directories: Directories,
+    /// The components of the files that are read.
+    pub(super) files: Vec<Vec<String>>,
 }
 
 impl Asks {
@@ -134,10 +138,13 @@ impl Asks {
         for (key, values) in &questions.registry {
             super::registry_keys::asks(key, values, &mut asks);
         }
-        let directories = Directories::of(questions.paths.iter().map(String::as_str));
+        let files = || questions.files.keys().map(String::as_str);
+        let directories = Directories::of(questions.paths.iter().map(String::as_str).chain(files()));
         asks.extend((0..directories.len()).map(Ask::Directory));
+        let files = super::files::asked(files());
+        asks.extend((0..files.len()).map(Ask::File));
         let labels = asks.into_iter().enumerate().map(|(number, ask)| (ask, format!("q{number}"))).collect();
-        Self { labels, directories }
+        Self { labels, directories, files }
     }
 
     pub(super) fn label(&self, ask: &Ask) -> Option<&str> {
@@ -188,6 +195,9 @@ impl Asks {
             Ask::ServiceManager => plain("sc query type= all state= all bufsize= 262144"),
             Ask::Processes => plain("tasklist /fo csv /nh"),
             Ask::Directory(number) => self.directories.lines(*number, label),
+            Ask::File(number) => {
+                self.files.get(*number).map(|parts| super::files::line(parts, label)).into_iter().collect()
+            }
         }
     }
 }

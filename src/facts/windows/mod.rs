@@ -10,6 +10,7 @@ mod answers;
 mod ask;
 mod base;
 mod certificates;
+mod files;
 mod paths;
 mod processes;
 mod programs;
@@ -119,9 +120,7 @@ fn fill(
     }
     let seen = paths::Seen::of(answers, environment, &asks.directories);
     facts.paths = questions.paths.iter().map(|path| (path.clone(), seen.answer(path))).collect();
-    for listing in facts.files.values_mut() {
-        *listing = Listing::unanswered("this version does not read files on Windows");
-    }
+    facts.files = files::parse(answers, &questions.files, &seen, asks.files.len());
     facts.registry = registry_keys::parse(answers, &questions.registry, &hives);
 }
 
@@ -139,5 +138,6 @@ fn tell_of_rights(facts: &mut Facts) {
     tell(&mut facts.certificates);
     tell(&mut facts.scheduled_tasks);
     facts.paths.values_mut().for_each(tell);
+    facts.files.values_mut().for_each(tell);
     facts.registry.values_mut().for_each(tell);
 }

@@ -224,6 +224,34 @@ fn an_ordinary_user_is_told_what_was_not_allowed() {
 }
 
 #[test]
+fn files_are_read_as_far_as_they_are_small() {
+    let mut questions = Questions::default();
+    let expressions = || ["Kaspersky".to_owned()].into();
+    for path in [
+        r"%ProgramData%\small.ini",
+        r"C:\ProgramData\large.ini",
+        r"C:\ProgramData\refused.ini",
+        r"C:\ProgramData\gone.ini",
+    ] {
+        questions.files.insert(path.to_owned(), expressions());
+    }
+    let mut host = Host::speaking(&ENGLISH);
+    host.directories.push((r"C:\ProgramData", &["small.ini", "large.ini", "refused.ini"][..]));
+    host.files = vec![
+        (r"C:\ProgramData\small.ini", "[a]\r\nname=Kaspersky\r\npassword=secret\r\n".to_owned()),
+        (r"C:\ProgramData\large.ini", "x".repeat(70_000)),
+    ];
+    let facts = facts_of(&host.answer(&questions), &questions);
+    let of = |path: &str| &facts.files[path];
+    let small = of(r"%ProgramData%\small.ini");
+    assert!(small.is_complete());
+    assert_eq!((small.items[0].text.as_str(), small.items[0].truncated), ("name=Kaspersky\n", false));
+    assert!(of(r"C:\ProgramData\large.ini").items[0].truncated);
+    assert_eq!(reasons(of(r"C:\ProgramData\refused.ini")), [r"`C:\ProgramData\refused.ini` was not read"]);
+    assert!(of(r"C:\ProgramData\gone.ini").is_complete() && of(r"C:\ProgramData\gone.ini").items.is_empty());
+}
+
+#[test]
 fn a_pending_reboot_has_three_signs() {
     let questions = questions();
     for (sign, reason) in [
@@ -286,19 +314,26 @@ fn commands(line: &str) -> Vec<String> {
         .chars()
         .filter(|c| {
             quoted ^= *c == '"';
-            !quoted
+            !quoted && *c != '"'
         })
         .collect();
-    let split =
-        plain.replace(" do (", "&").replace(" in ('", "&").replace(" else (", "&").replace(['(', ')'], "&");
+    let split = plain
+        .replace(" do (", "&")
+        .replace(" do for ", "&for ")
+        .replace(" in ('", "&")
+        .replace(" else (", "&")
+        .replace(['(', ')'], "&");
     split.split('&').filter_map(|part| part.split_whitespace().next()).map(str::to_owned).collect()
 }
 
 #[test]
 fn every_command_of_the_script_only_reads() {
-    let script = script(&questions(), NONCE);
+    let mut questions = questions();
+    questions.files.insert(r"%ProgramData%\*\x.ini".to_owned(), Default::default());
+    let script = script(&questions, NONCE);
     let known = [
-        "echo", "chcp", "set", "whoami", "ver", "wevtutil", "reg", "for", "if", "sc", "tasklist", "dir", "'",
+        "echo", "chcp", "set", "whoami", "ver", "wevtutil", "reg", "for", "if", "sc", "tasklist", "dir",
+        "type", "echo.", "'",
     ];
     for line in script.text().lines() {
         for command in commands(line) {

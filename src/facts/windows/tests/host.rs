@@ -97,6 +97,8 @@ pub(super) struct Host {
     /// Directories and keys that may not be read.
     pub refused: Vec<&'static str>,
     pub elevated: bool,
+    /// Files with what is in them.
+    pub files: Vec<(&'static str, String)>,
 }
 
 const KES: &str =
@@ -128,6 +130,7 @@ impl Host {
             stubs: Vec::new(),
             refused: Vec::new(),
             elevated: true,
+            files: Vec::new(),
         };
         for (key, name, data) in [
             (KES, "DisplayName", "REG_SZ    Kaspersky Endpoint Security for Windows"),
@@ -296,6 +299,17 @@ impl Host {
                 }
             }
             Ask::Directory(number) => self.directory(*number, label, asks, out),
+            Ask::File(number) => {
+                let parts = &asks.files[*number];
+                let path = self.paths_of(parts).remove(0);
+                if let Some((_, text)) = self.files.iter().find(|(other, _)| *other == path) {
+                    let shown = if text.len() > 65_536 { "" } else { text };
+                    let size = text.len();
+                    out.push_str(&format!(
+                        "{nonce} ask {label} \"{path}\"\n{nonce} part {label} size {size}\n{shown}\n{nonce} end {label} 0\n"
+                    ));
+                }
+            }
         }
     }
 
