@@ -216,6 +216,7 @@ fn a_mixed_fleet_is_planned_and_windows_says_why_not() {
         secrets: BTreeMap::new(),
         known_hosts: Vec::new(),
         allowed: Vec::new(),
+        scope: Default::default(),
     };
     let connection = |platform| PlannedConnection {
         kind: PlannedConnection::SSH.to_owned(),

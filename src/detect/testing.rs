@@ -343,7 +343,9 @@ fn losses_of(check: &Check) -> Vec<u8> {
         Check::Port { .. } => vec![7, 38],
         Check::ScheduledTask { .. } => vec![8, 39, 40],
         Check::Os { .. } => vec![19, 20, 21, 43],
-        Check::Program { .. } | Check::Registry { .. } | Check::Driver { .. } | Check::Foreign { .. } => vec![22],
+        Check::Program { .. } | Check::Registry { .. } | Check::Driver { .. } | Check::Foreign { .. } => {
+            vec![22]
+        }
     }
 }
 
