@@ -14,6 +14,9 @@ pub struct Judge<'s> {
     waivers: Vec<Ready<'s>>,
 }
 
+/// Why a successor does not count, whatever the profile: no directive covers it, and it is listed all the same.
+const SUCCESSOR: &str = "another company's product, which came in the place of one of Kaspersky's";
+
 struct Entry<'s> {
     class: Option<ProductClass>,
     product: Option<Matcher>,
@@ -83,10 +86,14 @@ impl<'s> Judge<'s> {
         }
     }
 
-    /// The profile first; then a waiver that is in force; then one that is over.
+    /// The profile first; then what is no Kaspersky product; then a waiver that is in force; then one that is over.
     fn exemption(&self, finding: &Finding, waivers: &[&Ready<'s>]) -> Option<Exemption> {
         if let Some(entry) = self.entries.iter().find(|entry| entry.covers(finding)) {
             let reason = entry.entry.reason.clone();
+            return Some(Exemption { kind: ExemptionKind::OutOfScope, reason, ticket: None, until: None });
+        }
+        if finding.class == ProductClass::Successor {
+            let reason = SUCCESSOR.to_owned();
             return Some(Exemption { kind: ExemptionKind::OutOfScope, reason, ticket: None, until: None });
         }
         let mut covering = waivers.iter().filter(|ready| ready.covers(finding));

@@ -84,6 +84,17 @@ fn a_profile_may_leave_out_products_by_their_ids() {
 }
 
 #[test]
+fn another_companys_product_never_counts_and_is_listed() {
+    for scope in [Scope::default(), scope(vec![], vec![waiver("all", "*", "2026-12-31")])] {
+        let found = |state| found("ultraav", ProductClass::Successor, state);
+        let there = judged(&scope, NOON, "a", None, found(ProductState::Present)).unwrap();
+        assert_eq!(there.kind, ExemptionKind::OutOfScope);
+        assert!(there.reason.contains("another company's product"), "{}", there.reason);
+        assert_eq!(judged(&scope, NOON, "a", None, found(ProductState::Absent)), None);
+    }
+}
+
+#[test]
 fn a_waiver_holds_through_its_last_day_and_not_a_moment_longer() {
     let scope = scope(vec![], vec![waiver("all", "kesl", "2026-06-15")]);
     let kind = |now: &str| {
