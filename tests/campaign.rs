@@ -131,6 +131,60 @@ fn the_json_of_four_runs_is_what_its_schema_says() {
 }
 
 #[test]
+fn the_page_of_a_campaign_is_written_beside_its_other_forms() {
+    let place = Place::new();
+    four_runs(&place.runs());
+    let more = ["--as-of", "2024-06-01", "-o", "c.html", "-o", "c.json", "-o", "c.md"];
+    let output = place.uproot(&clock("America/New_York", &more));
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = std::fs::read_to_string(place.path("c.html")).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(place.path("c.json")).unwrap()).unwrap();
+    assert!(
+        page.starts_with("<!DOCTYPE html>")
+            && page.contains("2 of 5 hosts still have a product or its residue.")
+    );
+    for deadline in json["deadlines"].as_array().unwrap() {
+        assert!(page.contains(deadline["evidence"].as_str().unwrap()), "{deadline}");
+    }
+    // Every run was checked, and none is sealed.
+    assert_eq!(page.matches("<span class=\"st good\">whole</span>").count(), 4);
+    assert!(json["runs"].as_array().unwrap().iter().all(|run| run["journal"]["broken"] == false));
+    assert!(page.contains("not sealed") && !page.contains("role=\"alert\""));
+
+    // One run by a directive is a campaign of one.
+    let one = id(1);
+    let (page, _) = place.says(&[
+        "report",
+        &one,
+        "--directive",
+        "bod-17-01",
+        "--since",
+        "2024-01-30",
+        "--format",
+        "html",
+    ]);
+    assert!(
+        page.contains("campaign of 1 run<")
+            && page.contains("4 of 5 hosts still have a product or its residue.")
+    );
+
+    // A broken one is said first, in the page as in the title.
+    let journal = place.runs().join(id(3)).join("journal.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    std::fs::write(&journal, text.replacen("\"status\":0", "\"status\":1", 1)).unwrap();
+    let html = ["--as-of", "2024-06-01", "--format", "html"];
+    let refused = place.uproot(&clock("UTC", &html));
+    assert_eq!((refused.status.code(), refused.stdout.len()), (Some(3), 0));
+    let (page, _) = place.says(&clock("UTC", &[&html[..], &["--even-if-broken"]].concat()));
+    assert!(
+        page.contains("<title>BROKEN JOURNAL: ")
+            && page.contains("<body><div class=\"broken\" role=\"alert\"><strong>1 journal")
+    );
+    assert!(page.contains("nothing can be concluded from it"));
+}
+
+#[test]
 fn one_instant_is_another_day_in_another_zone() {
     let place = Place::new();
     four_runs(&place.runs());
