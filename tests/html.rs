@@ -386,11 +386,10 @@ fn without_javascript_everything_can_be_read() {
 }
 
 /// How long each search takes in milliseconds, from the key to the finished layout: in processor time of the page's
-/// thread, since what else the machine does is not the page's fault, and by the clock on the wall.
+/// thread, and by the clock on the wall. What else the machine does is not the page's fault: the least of three counts.
 fn searched<'a>(page: &mut Page<'_>, values: &[&'a str]) -> Vec<(&'a str, f64, f64)> {
     page.call("Performance.enable", json!({"timeDomain": "threadTicks"}));
-    let mut took = Vec::new();
-    for value in values {
+    let mut once = |value: &str| {
         let before = page.busy();
         let wall = page.number(&format!(
             "(() => {{ const begin = performance.now(); const search = document.getElementById('search');
@@ -398,10 +397,16 @@ fn searched<'a>(page: &mut Page<'_>, values: &[&'a str]) -> Vec<(&'a str, f64, f
              document.body.offsetHeight;
              return performance.now() - begin; }})()"
         ));
-        took.push((*value, (page.busy() - before) * 1000.0, wall));
+        let busy = (page.busy() - before) * 1000.0;
         settle(page);
-    }
-    took
+        (busy, wall)
+    };
+    let least = |value: &&'a str| {
+        let tries = [once(value), once(value), once(value)];
+        let of = |pick: fn(&(f64, f64)) -> f64| tries.iter().map(pick).fold(f64::INFINITY, f64::min);
+        (*value, of(|(busy, _)| *busy), of(|(_, wall)| *wall))
+    };
+    values.iter().map(least).collect()
 }
 
 #[test]

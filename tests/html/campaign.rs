@@ -294,6 +294,55 @@ fn a_nil_return_is_said_in_the_headline_and_nothing_is_drawn() {
     assert!(page.contains("class=\"plot\""));
 }
 
+#[test]
+fn the_headline_says_what_matters_most_and_never_more_than_is_known() {
+    let none = HostCounts::default();
+    let all = |counts: HostCounts| HostCounts { hosts: 5, ..counts };
+    for (counts, finished, headline) in [
+        (none, true, "No host was looked at: nothing can be said."),
+        (
+            all(HostCounts { remaining: 1, unknown: 2, removed: 2, ..none }),
+            true,
+            "1 of 5 hosts still has a product or its residue.",
+        ),
+        (
+            all(HostCounts { unknown: 2, removed: 3, ..none }),
+            true,
+            "Whether 2 of 5 hosts are free is not known.",
+        ),
+        (
+            all(HostCounts { removed: 5, lost: 1, ..none }),
+            true,
+            "Nothing is known to remain, but 1 of 5 hosts was lost sight of.",
+        ),
+        (
+            all(HostCounts { free: 5, ..none }),
+            false,
+            "Nothing is known to remain on 5 hosts, but not every run is finished.",
+        ),
+        (all(HostCounts { free: 5, ..none }), true, "No product was found on 5 of 5 hosts: a nil return."),
+        (
+            all(HostCounts { exempt: 2, removed: 3, ..none }),
+            true,
+            "Nothing that counts remains on 5 hosts; 2 have what does not count.",
+        ),
+        (
+            all(HostCounts { removed: 3, free: 2, ..none }),
+            true,
+            "Every product that was found is proven gone from 3 hosts.",
+        ),
+    ] {
+        let mut campaign = four();
+        campaign.counts = counts;
+        campaign.runs[0].finished = finished;
+        let page = campaign_html(&campaign);
+        assert!(page.contains(&format!("<h1 id=\"verdict\">{headline}</h1>")), "{headline}");
+        // Only what exits with 0 is painted so.
+        let is_good = page.contains("<section class=\"verdict good\"");
+        assert_eq!(is_good, campaign.exit_code() == ExitCode::Success, "{headline}");
+    }
+}
+
 /// The numbers of a path's corners.
 fn numbers(path: &str) -> Vec<f64> {
     path.split(|c: char| !(c.is_ascii_digit() || c == '.')).filter_map(|part| part.parse().ok()).collect()

@@ -18,8 +18,11 @@ const LEAST: f64 = 30.0 * 86_400.0;
 /// A table of more runs than this is folded.
 const ROWS_SEEN: usize = 12;
 
+/// A word, how it is painted, and how many hosts it counts.
+type Layer = (&'static str, &'static str, fn(&HostCounts) -> usize);
+
 /// What is stacked, from the bottom.
-const LAYERS: [(&str, &str, fn(&HostCounts) -> usize); 4] = [
+const LAYERS: [Layer; 4] = [
     ("remaining", "found", |counts| counts.remaining),
     ("unknown", "unknown", |counts| counts.unknown),
     ("exempt", "info", |counts| counts.exempt),
