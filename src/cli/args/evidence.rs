@@ -162,6 +162,7 @@ pub struct ExportArguments {
 
 /// `runs`.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "a process makes one of them")]
 pub enum RunsVerb {
     /// List the runs, newest first
     List {
