@@ -21,8 +21,6 @@ use runs::{KESL, NONE, Run, id};
 pub(crate) use runs::{campaign_of, four_runs};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use uproot::model::HostState;
-use uproot::model::ProductState::{Absent, Present};
 
 /// A directory of runs, and the program on it.
 pub(crate) struct Place(tempfile::TempDir);
