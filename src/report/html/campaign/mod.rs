@@ -63,7 +63,10 @@ fn broken(campaign: &Campaign) -> Markup {
     html! {
         @if is_broken(campaign) {
             div class="broken" role="alert" {
-                strong { (count_of(broken().count(), "journal", "journals")) " of this campaign is broken. Nothing on this page is proven." }
+                strong {
+                    (count_of(broken().count(), "journal of this campaign is", "journals of this campaign are"))
+                    " broken. Nothing on this page is proven."
+                }
                 " Altered or damaged after it was written: "
                 ul {
                     @for run in broken() {
