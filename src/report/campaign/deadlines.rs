@@ -116,7 +116,7 @@ fn identify(campaign: &Campaign, due: &Due, report: DeadlineReport) -> DeadlineR
         0 if campaign.is_nil_return() => {
             format!("; no product was found on {0} of {0}: a nil return", report.of)
         }
-        0 => "; no product was found so far".to_owned(),
+        0 => "; no product that counts was found so far".to_owned(),
         1 => "; a product was found on 1 host".to_owned(),
         found => format!("; a product was found on {found} hosts"),
     };
@@ -197,7 +197,8 @@ fn remove(campaign: &Campaign, due: &Due, report: DeadlineReport) -> DeadlineRep
     let achieved = Achieved { hosts };
     let mut report = achieved.fill(campaign, due, report);
     let counts = campaign.counts;
-    let mut parts = vec![format!("{} proven free", counted(&achieved, due, campaign))];
+    let free = if counts.exempt > 0 { "free of what counts" } else { "proven free" };
+    let mut parts = vec![format!("{} {free}", counted(&achieved, due, campaign))];
     let also = [
         (counts.remaining, "still with a product"),
         (counts.unknown, "not known"),
@@ -258,8 +259,8 @@ fn to_report(campaign: &Campaign, due: &Due, report: DeadlineReport) -> Deadline
 }
 
 fn nothing_to_do(campaign: &Campaign, report: DeadlineReport) -> DeadlineReport {
-    let evidence =
-        format!("every host answered, and no product was found on {0} of {0}", campaign.hosts.len());
+    let what = if campaign.counts.exempt > 0 { "no product that counts" } else { "no product" };
+    let evidence = format!("every host answered, and {what} was found on {0} of {0}", campaign.hosts.len());
     DeadlineReport { state: DeadlineState::NothingToDo, evidence, ..report }
 }
 
