@@ -71,6 +71,7 @@ fn a_seal_under_another_name_is_refused_as_uproot_refuses_it() {
     }
     let (code, said) = check(&export);
     assert!(code == Some(1) && said.contains("seal-1: its name does not say"), "{code:?} {said}");
-    let verified = run(env!("CARGO_BIN_EXE_uproot"), &["journal", "verify", export.to_str().unwrap()], place.path());
+    let verified =
+        run(env!("CARGO_BIN_EXE_uproot"), &["journal", "verify", export.to_str().unwrap()], place.path());
     assert_eq!(verified.status.code(), Some(3));
 }

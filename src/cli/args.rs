@@ -103,9 +103,12 @@ impl Verb {
                 let own = make.playbook.iter().map(PathBuf::as_path);
                 make.connect.inputs().chain(own).chain(make.scope.inputs()).collect()
             }
-            Self::Apply(arguments) => {
-                arguments.plan.iter().chain(&arguments.approval.allowed_signers).map(PathBuf::as_path).collect()
-            }
+            Self::Apply(arguments) => arguments
+                .plan
+                .iter()
+                .chain(&arguments.approval.allowed_signers)
+                .map(PathBuf::as_path)
+                .collect(),
             Self::Report(arguments) | Self::Runs(RunsVerb::Show(arguments)) => arguments.inputs().collect(),
             Self::Inventory(InventoryVerb::List(arguments) | InventoryVerb::Check(arguments)) => {
                 arguments.inputs().collect()
@@ -270,7 +273,7 @@ pub struct IdentifyArguments {
     /// What counts.
     pub scope: ScopeArguments,
     /// Evaluate saved facts documents of this directory instead of asking hosts
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["inventory", "save_facts"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["inventory", "limit", "save_facts"])]
     pub facts: Option<PathBuf>,
     /// Save the facts of each host as a document in this directory
     #[arg(long, value_name = "DIR")]

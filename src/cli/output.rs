@@ -152,7 +152,8 @@ pub fn refuse_input(file: &Path, option: &str, inputs: &[&Path]) -> Result<(), C
     let is_one = |input: &&Path| match std::fs::metadata(input) {
         Ok(known) if known.is_file() => same_file(input, file),
         Ok(known) if known.is_dir() => {
-            let directory = std::fs::canonicalize(file).ok().and_then(|file| file.parent().map(Path::to_owned));
+            let directory =
+                std::fs::canonicalize(file).ok().and_then(|file| file.parent().map(Path::to_owned));
             directory.is_some() && directory == std::fs::canonicalize(input).ok()
         }
         _ => false,
@@ -168,7 +169,10 @@ pub fn refuse_input(file: &Path, option: &str, inputs: &[&Path]) -> Result<(), C
 
 /// Refuses a result that would go to the file of another option.
 pub fn refuse_same(options: &OutputArguments, other: &Path, option: &str) -> Result<(), CliError> {
-    match destinations(options)?.iter().find_map(|to| to.file.as_deref().filter(|file| same_file(file, other))) {
+    match destinations(options)?
+        .iter()
+        .find_map(|to| to.file.as_deref().filter(|file| same_file(file, other)))
+    {
         Some(file) => Err(CliError::input(
             format!("`{}` is given to `-o` and is the file of `{option}` too", file.display()),
             "give another file to one of them",
@@ -181,13 +185,19 @@ pub fn refuse_same(options: &OutputArguments, other: &Path, option: &str) -> Res
 fn refuse_evidence(file: &Path, option: &str) -> Result<(), CliError> {
     // A link is followed, as it is when the result is written.
     let file = std::fs::canonicalize(file)
-        .or_else(|_| std::fs::canonicalize(directory_of(file)).map(|dir| dir.join(file.file_name().unwrap_or_default())))
+        .or_else(|_| {
+            std::fs::canonicalize(directory_of(file))
+                .map(|dir| dir.join(file.file_name().unwrap_or_default()))
+        })
         .unwrap_or_else(|_| file.to_owned());
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let directory = directory_of(&file);
     if journal::is_evidence(directory, &name) {
         return Err(CliError::input(
-            format!("`{}` is a file of a run: it is evidence, and is never replaced by a result", file.display()),
+            format!(
+                "`{}` is a file of a run: it is evidence, and is never replaced by a result",
+                file.display()
+            ),
             format!("give another file to `{option}`"),
         ));
     }

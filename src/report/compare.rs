@@ -173,7 +173,9 @@ impl FailOn {
         let unasked: BTreeSet<&str> = comparison
             .of_kind(ChangeKind::LostSight)
             .filter(|change| change.product.is_some())
-            .filter(|change| hosts.get(change.host.as_str()).is_some_and(|host| change.finding_of(host).is_none()))
+            .filter(|change| {
+                hosts.get(change.host.as_str()).is_some_and(|host| change.finding_of(host).is_none())
+            })
             .map(|change| change.host.as_str())
             .collect();
         let of_host = |host: &HostReport| match host.state {

@@ -68,11 +68,13 @@ impl Report {
         }
     }
 
-    /// The hosts that are said to be fine although something that counts was found on them, or nothing was asked.
+    /// The hosts that are said to be fine although something that counts was found on them, or, in a run that only
+    /// looks, nothing was asked.
     pub(super) fn contradictions(&self) -> impl Iterator<Item = &HostReport> {
-        self.hosts.iter().filter(|host| self.standing_of(host) == Standing::Fine).filter(|host| {
+        let only_looks = matches!(self.verb.as_str(), "identify" | "verify" | "plan");
+        self.hosts.iter().filter(|host| self.standing_of(host) == Standing::Fine).filter(move |host| {
             let is_open = |finding| self.standing_of_finding(host, finding) != Standing::Fine;
-            host.findings.is_empty() || host.findings.iter().any(is_open)
+            (only_looks && host.findings.is_empty()) || host.findings.iter().any(is_open)
         })
     }
 

@@ -1,5 +1,6 @@
 //! What proves less than it seems to: runs that are broken, that asked less, or that only wait for a reboot.
 
+use crate::compare::facts;
 use crate::runs::{Run, finding, findings};
 use crate::{KESL, NONE, Place, one_line};
 use uproot::directive::{Clock, built_in};
@@ -17,7 +18,12 @@ const KLNAGENT: &[(&str, ProductState)] = &[("klnagent", Absent)];
 fn told(reports: &[Report]) -> Campaign {
     let directive = built_in("bod-17-01").unwrap();
     let clock = Clock::new(&directive, Some("2024-02-20".parse().unwrap()), Some("UTC")).unwrap();
-    Campaign::of(reports, Some(&clock), (jiff::tz::TimeZone::UTC, "UTC"), "2024-09-01T00:00:00Z".parse().unwrap())
+    Campaign::of(
+        reports,
+        Some(&clock),
+        (jiff::tz::TimeZone::UTC, "UTC"),
+        "2024-09-01T00:00:00Z".parse().unwrap(),
+    )
 }
 
 fn deadline<'a>(campaign: &'a Campaign, id: &str) -> &'a DeadlineReport {
@@ -73,7 +79,8 @@ fn a_broken_run_proves_nothing() {
         .look("b", KESL)
         .look("c", NONE)
         .report(&place.runs());
-    broken.check = Some(JournalCheck { defects: vec!["the chain is broken".to_owned()], ..Default::default() });
+    broken.check =
+        Some(JournalCheck { defects: vec!["the chain is broken".to_owned()], ..Default::default() });
     let campaign = told(&[seen, broken]);
     let status = |name: &str| campaign.hosts.iter().find(|host| host.host == name).unwrap().status;
     assert_eq!((status("a"), status("c")), (HostStatus::Remaining, HostStatus::Unknown));
@@ -122,7 +129,10 @@ fn a_host_is_not_clean_because_nothing_was_asked() {
     assert_eq!(exit, 3, "{table}");
     let table = one_line(&table);
     assert!(!table.contains("Every host is free"), "{table}");
-    assert!(table.contains("1 of 2 hosts is called free by the journal, whose findings do not say so"), "{table}");
+    assert!(
+        table.contains("1 of 2 hosts is called free by the journal, whose findings do not say so"),
+        "{table}"
+    );
     let (junit, _) = place.says(&["report", dir.to_str().unwrap(), "--format", "junit"]);
     assert!(junit.contains("errors=\"1\""), "{junit}");
 }
@@ -135,10 +145,33 @@ fn failing_on_what_is_new_does_not_excuse_what_is_not_looked_for_any_more() {
         .look("b", NONE)
         .report(&place.runs());
     let exit = |host: &str| {
-        let report = Run::new(2, "verify", "2024-03-02T10:00:00Z", &[host]).look(host, KLNAGENT).report(&place.runs());
+        let report =
+            Run::new(2, "verify", "2024-03-02T10:00:00Z", &[host]).look(host, KLNAGENT).report(&place.runs());
         assert_eq!(report.standing_of(&report.hosts[0]), Standing::Fine);
         FailOn::New.exit_code(&report, &Comparison::of(&report, std::slice::from_ref(&before)).unwrap())
     };
     assert_eq!(exit("a"), ExitCode::CannotVouch);
     assert_eq!(exit("b"), ExitCode::Success);
+}
+
+#[test]
+fn saved_facts_say_how_old_they_are_and_are_not_compared_with_what_came_after_them() {
+    let place = Place::new();
+    facts(&place, "web01", "absent");
+    let file = place.path("facts/web01.json");
+    let mut document: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    document["at"] = "2019-01-01T00:00:00Z".into();
+    std::fs::write(&file, document.to_string()).unwrap();
+    let verify = ["verify", "--playbook", "one.yml", "--facts", "facts"];
+    let age = "no host was asked: this is told from the facts saved in `facts`, collected between 2019-01-01 00:00:00 UTC";
+    let (table, code) = place.says(&verify);
+    assert!(code == 0 && one_line(&table).contains(age), "{table}");
+    let (json, _) = place.says(&[&verify[..], &["--format", "json"]].concat());
+    assert!(json.contains(age), "{json}");
+    place.refuses(&[&verify[..], &["--limit", "web02"]].concat(), &["--limit"]);
+    let run = Run::new(1, "verify", "2024-03-01T10:00:00Z", &["web01"])
+        .look("web01", &[("kesl", Present)])
+        .report(&place.runs());
+    let refused = ["the facts of `web01` are of 2019-01-01 00:00:00 UTC, before run"];
+    place.refuses(&[&verify[..], &["--against", &run.run]].concat(), &refused);
 }

@@ -1,6 +1,6 @@
 //! Which deadlines were met, by which run, with the evidence of each.
 
-use super::{Campaign, CampaignHost, DeadlineReport, DeadlineState, Moment};
+use super::{Campaign, CampaignHost, DeadlineReport, DeadlineState, HostStatus, Moment};
 use crate::directive::clock::days_between;
 use crate::directive::{Clock, Deadline, Due, Goal};
 use crate::report::next::some_of;
@@ -125,7 +125,10 @@ fn identify(campaign: &Campaign, due: &Due, report: DeadlineReport) -> DeadlineR
 }
 
 fn plan(campaign: &Campaign, due: &Due, report: DeadlineReport) -> DeadlineReport {
-    let asked = campaign.hosts.iter().filter(|host| host.first_seen.is_some() || host.answered.is_none());
+    let is_asked = |host: &&CampaignHost| {
+        host.first_seen.is_some() || host.answered.is_none() || host.status == HostStatus::Unknown
+    };
+    let asked = campaign.hosts.iter().filter(is_asked);
     let achieved = Achieved { hosts: asked.map(|host| (host, host.planned.as_ref())).collect() };
     let mut report = achieved.fill(campaign, due, report);
     if report.of == 0 && !campaign.hosts.is_empty() {
@@ -153,7 +156,8 @@ fn later(achieved: &Achieved<'_>, due: &Due, campaign: &Campaign) -> String {
 fn begin(campaign: &Campaign, due: &Due, report: DeadlineReport) -> DeadlineReport {
     let seen: Vec<&CampaignHost> = campaign.hosts.iter().filter(|host| host.first_seen.is_some()).collect();
     let first = campaign.hosts.iter().filter_map(begun).min();
-    let all_answered = campaign.hosts.iter().all(|host| host.answered.is_some());
+    let all_answered =
+        campaign.counts.unknown == 0 && campaign.hosts.iter().all(|host| host.answered.is_some());
     let is_over = campaign.as_of >= due.end;
     let state = match first {
         Some(moment) if moment.at < due.end => DeadlineState::Met,

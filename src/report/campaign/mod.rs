@@ -440,7 +440,8 @@ fn notes(runs: &[&Report], late: &[&Report], clock: Option<&Clock<'_>>, machines
 fn scope_notes(runs: &[&Report], clock: Option<&Clock<'_>>) -> Vec<String> {
     let mut notes = Vec::new();
     let profiles = || runs.iter().map(|report| report.scope.profile.as_ref());
-    let told = |profile: Option<&ScopeProfile>| profile.map(|profile| (profile.id.clone(), profile.digest.clone()));
+    let told =
+        |profile: Option<&ScopeProfile>| profile.map(|profile| (profile.id.clone(), profile.digest.clone()));
     let scopes: BTreeSet<Option<(String, String)>> = profiles().map(told).collect();
     let short = |digest: &str| digest.chars().take(16).collect::<String>();
     let words = |scope: &Option<(String, String)>| match scope {
