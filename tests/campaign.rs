@@ -12,6 +12,8 @@
 mod compare;
 #[path = "campaign/deadlines.rs"]
 mod deadlines;
+#[path = "campaign/doubt.rs"]
+mod doubt;
 #[path = "campaign/properties.rs"]
 mod properties;
 #[path = "campaign/runs.rs"]

@@ -5,7 +5,7 @@ mod evidence;
 pub use evidence::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Finds every Kaspersky product on a fleet, removes it the way its vendor documents, and proves that
 /// it is gone.
@@ -90,6 +90,53 @@ impl Verb {
             | Self::Completions { .. }
             | Self::Man => None,
         }
+    }
+
+    /// The files and directories that it reads, as they were given; what names nothing on the disk may be among
+    /// them.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<&Path> {
+        match self {
+            Self::Identify(arguments) => arguments.inputs().collect(),
+            Self::Verify(arguments) => arguments.look.inputs().collect(),
+            Self::Plan(PlanArguments { make, .. }) | Self::Run(RunArguments { make, .. }) => {
+                let own = make.playbook.iter().map(PathBuf::as_path);
+                make.connect.inputs().chain(own).chain(make.scope.inputs()).collect()
+            }
+            Self::Apply(arguments) => arguments
+                .plan
+                .iter()
+                .chain(&arguments.approval.allowed_signers)
+                .map(PathBuf::as_path)
+                .collect(),
+            Self::Report(arguments) | Self::Runs(RunsVerb::Show(arguments)) => arguments.inputs().collect(),
+            Self::Inventory(InventoryVerb::List(arguments) | InventoryVerb::Check(arguments)) => {
+                arguments.inputs().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl ConnectArguments {
+    fn inputs(&self) -> impl Iterator<Item = &Path> {
+        let listed = self.limit.as_deref().and_then(|limit| limit.strip_prefix('@'));
+        let words = self.inventory.iter().map(String::as_str).chain(listed).map(Path::new);
+        words.chain(self.key.iter().chain(&self.known_hosts).map(PathBuf::as_path))
+    }
+}
+
+impl IdentifyArguments {
+    fn inputs(&self) -> impl Iterator<Item = &Path> {
+        let own = self.playbook.iter().chain(&self.facts).map(PathBuf::as_path);
+        self.connect.inputs().chain(own).chain(self.scope.inputs())
+    }
+}
+
+impl ScopeArguments {
+    /// The files that it names; that a built-in profile is named is possible too.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = &Path> {
+        self.scope.iter().map(Path::new).chain(self.waivers.as_deref())
     }
 }
 
@@ -226,7 +273,7 @@ pub struct IdentifyArguments {
     /// What counts.
     pub scope: ScopeArguments,
     /// Evaluate saved facts documents of this directory instead of asking hosts
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["inventory", "save_facts"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["inventory", "limit", "save_facts"])]
     pub facts: Option<PathBuf>,
     /// Save the facts of each host as a document in this directory
     #[arg(long, value_name = "DIR")]

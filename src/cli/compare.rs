@@ -3,6 +3,7 @@
 use super::args::{FailOnWord, ReadingArguments, VerifyArguments};
 use super::error::CliError;
 use super::evidence::read_report;
+use crate::facts::Facts;
 use crate::model::ExitCode;
 use crate::report::{Comparison, FailOn, Report};
 use jiff::Timestamp;
@@ -33,6 +34,26 @@ impl Against {
             FailOnWord::CameBack => FailOn::CameBack,
         });
         Ok(Self { runs, fail_on })
+    }
+
+    /// Refuses facts that are older than a run which they would be compared with: what they say was so before.
+    pub fn refuse_older(&self, documents: &[Facts]) -> Result<(), CliError> {
+        for (run, facts) in self.runs.iter().flat_map(|run| documents.iter().map(move |facts| (run, facts))) {
+            if facts.at < run.started {
+                let utc = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+                return Err(CliError::input(
+                    format!(
+                        "the facts of `{}` are of {}, before run {} of {}, which they would be compared with",
+                        facts.host,
+                        utc(facts.at),
+                        run.run,
+                        utc(run.started)
+                    ),
+                    "collect facts anew by `uproot identify --save-facts DIR`, or give an older run to `--against`",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Puts the choice into the options that the journal keeps.

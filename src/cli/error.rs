@@ -125,7 +125,8 @@ impl CliError {
         let text = match self {
             Self::Diagnostics(diagnostics) => diagnostics.to_string(),
             Self::Input { message, help } | Self::Broken { message, help } => {
-                format!("error: {message}\nhelp: {help}\n")
+                let escaped = crate::model::output::escape_block;
+                format!("error: {}\nhelp: {}\n", escaped(message), escaped(help))
             }
             Self::CutShort { again, .. } => format!(
                 "error: {}\nhelp: mend that (make room on the disk), then go on with `{again}`\n",

@@ -3,18 +3,20 @@
 use super::args::ExportArguments;
 use super::error::CliError;
 use super::evidence::{read_signers, refusal};
-use super::output::{print_bytes, refuse_unwritable};
+use super::output::{print_bytes, refuse_input, refuse_unwritable};
 use super::run_log::runs_dir;
 use crate::journal::{self, Export, Exported};
 use crate::model::ExitCode;
 use crate::model::output::{escape_line, shell_word};
 use jiff::Timestamp;
+use std::path::PathBuf;
 
 /// Runs `journal export`. A run that is broken is refused unless the options ask for it; so is one that a process
 /// writes, since it would change while it is packed.
 pub fn run(arguments: &ExportArguments) -> Result<ExitCode, CliError> {
     let dir = journal::find(&runs_dir(arguments.runs.as_deref()), &arguments.run)?;
     let file = &arguments.output;
+    refuse_input(file, "-o", &arguments.allowed_signers.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
     refuse_unwritable(Some(file), "-o")?;
     let _held = journal::hold_still(&dir)?;
     let signers = read_signers(arguments.allowed_signers.as_deref())?;

@@ -195,6 +195,7 @@ fn on_saved_facts(
         let message = format!("there is no facts document in `{}`", directory.display());
         return Err(CliError::input(message, "make some with `uproot identify --save-facts DIR`"));
     }
+    against.refuse_older(&documents)?;
     let mut options = BTreeMap::from([(OF_FACTS.to_owned(), directory.display().to_string())]);
     against.record(&mut options);
     let sink = MemorySink::default();
@@ -220,6 +221,12 @@ fn on_saved_facts(
     )?;
     let mut summary: BTreeMap<HostState, usize> = BTreeMap::new();
     let judge = Judge::new(&scope, Timestamp::now());
+    // No run is kept that `runs show` could show.
+    let closer = || {
+        let option = |name: &str, path: &Path| format!(" --{name} {}", shell_word(&path.to_string_lossy()));
+        let playbook = arguments.playbook.as_deref().map(|file| option("playbook", file)).unwrap_or_default();
+        format!("uproot {verb}{}{playbook} -v", option("facts", directory))
+    };
     for facts in &documents {
         let mut found = findings(playbook.products.iter().map(ProductRules::from), facts);
         judge.judge(&facts.host, None, &mut found);
@@ -231,7 +238,7 @@ fn on_saved_facts(
         let ended = Event::HostEnded {
             state: verdict.state,
             reason: verdict.reason,
-            remedy: verdict.remedy,
+            remedy: verdict.remedy.or_else(|| (verdict.state == HostState::Unknown).then(closer)),
             unfinished: false,
         };
         sink.record(name, ended)?;
@@ -239,8 +246,22 @@ fn on_saved_facts(
     let exit = against.exit_code(&Report::from_records(&sink.records())?)?;
     sink.record(None, Event::RunEnded { summary, exit })?;
     let mut report = Report::from_records(&sink.records())?;
+    report.notes.extend(age_of(&documents, directory));
     against.compare(&mut report)?;
     scope::warn(&report);
     write_report(&report, &arguments.connect.run.output)?;
     Ok(exit)
+}
+
+/// What a reader of a report on saved facts must know: it says what was so when they were collected.
+fn age_of(documents: &[Facts], directory: &Path) -> Option<String> {
+    let oldest = documents.iter().map(|facts| facts.at).min()?;
+    let newest = documents.iter().map(|facts| facts.at).max()?;
+    let utc = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    Some(format!(
+        "no host was asked: this is told from the facts saved in `{}`, collected between {} and {}; no run is kept of it",
+        directory.display(),
+        utc(oldest),
+        utc(newest)
+    ))
 }

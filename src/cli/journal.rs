@@ -104,7 +104,9 @@ pub fn list(runs: Option<&Path>, format: ListFormat) -> Result<ExitCode, CliErro
     let runs = journal::list(&dir)?;
     let text = match format {
         ListFormat::Json => as_json(&runs),
-        ListFormat::Table if runs.is_empty() => format!("no runs in {}\n", dir.display()),
+        ListFormat::Table if runs.is_empty() => {
+            format!("no runs in {}\n", escape_line(&dir.to_string_lossy()))
+        }
         ListFormat::Table => runs.iter().map(line).collect(),
     };
     print_bytes(text.as_bytes())?;

@@ -44,7 +44,7 @@ mod secrets;
 mod signals;
 
 use crate::model::ExitCode;
-use args::{Arguments, InventoryVerb, JournalVerb, PlanVerb, RunsVerb, Verb};
+use args::{Arguments, InventoryVerb, JournalVerb, PlanArguments, PlanVerb, RunsVerb, Verb};
 use clap::{CommandFactory, Parser};
 use compare::Against;
 use error::CliError;
@@ -72,7 +72,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(verb: Verb) -> Result<ExitCode, CliError> {
     if let Some(options) = verb.output() {
-        output::check_output(options)?;
+        let mut inputs = verb.inputs();
+        if let Verb::Plan(PlanArguments { verb: None, out, .. }) = &verb {
+            output::refuse_input(out, "--out", &inputs)?;
+            output::refuse_same(options, out, "--out")?;
+            inputs.push(out);
+        }
+        output::check_output(options, &inputs)?;
     }
     match verb {
         Verb::Identify(arguments) => identify::run("identify", &arguments, &Against::default()),

@@ -110,11 +110,10 @@ fn refuse_crossed(found: &[Destination], files: &[PathBuf]) -> Result<(), CliErr
 }
 
 fn refuse_shared(found: &[Destination]) -> Result<(), CliError> {
-    let absolute = |file: &Path| std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     for (index, later) in found.iter().enumerate() {
         let same = |earlier: &Destination| match (&earlier.file, &later.file) {
             (None, None) => true,
-            (Some(earlier), Some(later)) => absolute(earlier) == absolute(later),
+            (Some(earlier), Some(later)) => same_file(earlier, later),
             _ => false,
         };
         if found.iter().take(index).any(same) {
@@ -137,12 +136,88 @@ fn word(format: Format) -> String {
 }
 
 /// Refuses, before anything is contacted, formats and files that do not pair, and files that could not be
-/// written.
-pub fn check_output(options: &OutputArguments) -> Result<(), CliError> {
+/// written, or whose loss would be one: `inputs` are the files that the command reads.
+pub fn check_output(options: &OutputArguments, inputs: &[&Path]) -> Result<(), CliError> {
     for destination in destinations(options)? {
-        refuse_unwritable(destination.file.as_deref(), "-o")?;
+        let Some(file) = &destination.file else { continue };
+        refuse_input(file, "-o", inputs)?;
+        refuse_unwritable(Some(file), "-o")?;
     }
     Ok(())
+}
+
+/// Refuses to write a result over a file that the same command reads, under whatever name, or that stands in a
+/// directory that it reads.
+pub fn refuse_input(file: &Path, option: &str, inputs: &[&Path]) -> Result<(), CliError> {
+    let is_one = |input: &&Path| match std::fs::metadata(input) {
+        Ok(known) if known.is_file() => same_file(input, file),
+        Ok(known) if known.is_dir() => {
+            let directory =
+                std::fs::canonicalize(file).ok().and_then(|file| file.parent().map(Path::to_owned));
+            directory.is_some() && directory == std::fs::canonicalize(input).ok()
+        }
+        _ => false,
+    };
+    if inputs.iter().any(is_one) {
+        return Err(CliError::input(
+            format!("`{}` is read by this command, and its result would replace it", file.display()),
+            format!("give another file to `{option}`"),
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses a result that would go to the file of another option.
+pub fn refuse_same(options: &OutputArguments, other: &Path, option: &str) -> Result<(), CliError> {
+    match destinations(options)?
+        .iter()
+        .find_map(|to| to.file.as_deref().filter(|file| same_file(file, other)))
+    {
+        Some(file) => Err(CliError::input(
+            format!("`{}` is given to `-o` and is the file of `{option}` too", file.display()),
+            "give another file to one of them",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Refuses to write a result over a file of a run: that is evidence, and nothing brings it back.
+fn refuse_evidence(file: &Path, option: &str) -> Result<(), CliError> {
+    // A link is followed, as it is when the result is written.
+    let file = std::fs::canonicalize(file)
+        .or_else(|_| {
+            std::fs::canonicalize(directory_of(file))
+                .map(|dir| dir.join(file.file_name().unwrap_or_default()))
+        })
+        .unwrap_or_else(|_| file.to_owned());
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let directory = directory_of(&file);
+    if journal::is_evidence(directory, &name) {
+        return Err(CliError::input(
+            format!(
+                "`{}` is a file of a run: it is evidence, and is never replaced by a result",
+                file.display()
+            ),
+            format!("give another file to `{option}`"),
+        ));
+    }
+    Ok(())
+}
+
+/// Whether two paths are one file: by what they lead to, or where one is not there, by their names.
+fn same_file(a: &Path, b: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (std::fs::metadata(a), std::fs::metadata(b)) {
+        (Ok(a), Ok(b)) => a.is_file() && (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        _ => {
+            let place = |path: &Path| {
+                let directory = std::fs::canonicalize(directory_of(path)).ok()?;
+                Some(directory.join(path.file_name()?))
+            };
+            let absolute = |path: &Path| place(path).or_else(|| std::path::absolute(path).ok());
+            absolute(a) == absolute(b)
+        }
+    }
 }
 
 /// Refuses formats of reports for `verb`, which writes a list.
@@ -262,10 +337,14 @@ pub fn refuse_unwritable(file: Option<&Path>, option: &str) -> Result<(), CliErr
     if std::fs::metadata(file).is_ok_and(|known| !known.is_file()) {
         return Ok(());
     }
+    refuse_evidence(file, option)?;
     let directory = directory_of(file);
     tempfile::tempfile_in(directory).map(drop).map_err(|error| {
-        let error = std::io::Error::from(error.kind());
-        CliError::input(format!("`{}` cannot be written: {error}", file.display()), help())
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => format!("there is no directory `{}`", directory.display()),
+            kind => std::io::Error::from(kind).to_string(),
+        };
+        CliError::input(format!("`{}` cannot be written: {why}", file.display()), help())
     })
 }
 

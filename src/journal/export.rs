@@ -202,6 +202,16 @@ fn is_of_run(name: &str) -> bool {
     is_plain && (name == JOURNAL_FILE || is_approval || seal_of(name).is_some())
 }
 
+/// Whether a file of this name in a directory is part of a run there: its journal, plan, seals and signatures, its
+/// lock, or whatever is among its outputs.
+#[must_use]
+pub fn is_evidence(directory: &Path, name: &str) -> bool {
+    let is_run = |directory: &Path| directory.join(JOURNAL_FILE).symlink_metadata().is_ok();
+    let is_output = directory.file_name().is_some_and(|name| name == OUTPUT_DIR);
+    (is_run(directory) && (is_of_run(name) || name == "lock"))
+        || (is_output && directory.parent().is_some_and(is_run))
+}
+
 /// The names in a directory, sorted; none where it is missing.
 fn names_in(dir: &Path) -> Result<Vec<String>> {
     let entries = match std::fs::read_dir(dir) {

@@ -42,7 +42,7 @@ mod writer;
 pub use audit::{Audit, Seal, Signer, audit};
 pub use defect::Defect;
 pub use error::JournalError;
-pub use export::{Export, Exported};
+pub use export::{Export, Exported, is_evidence};
 pub use ledger::Ledger;
 pub use memory::MemorySink;
 pub use reader::{Run, open_blob, read, read_bytes, read_each};

@@ -78,7 +78,8 @@ impl BoundedOutput {
 }
 
 /// Makes a host's string safe for a terminal or a line of a log: control characters (also C1 and
-/// the Unicode ones that reorder text) become `\n`, `\t`, `\x1b`, `\u{202e}`.
+/// the Unicode ones that reorder text) become `\n`, `\t`, `\x1b`, `\u{202e}`; what a build server takes for a
+/// command within a line (`##[`, `##vso[`) becomes `#\x23[`.
 #[must_use]
 pub fn escape_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -92,7 +93,23 @@ pub fn escape_line(text: &str) -> String {
             c => out.push(c),
         }
     }
-    out
+    if out.contains("##") { without_log_commands(&out) } else { out }
+}
+
+/// Build servers obey `##[` and `##vso[` wherever these stand in a line of a log.
+fn without_log_commands(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut rest = text;
+    while let Some(at) = rest.find("##") {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let word = from.chars().skip(2).take(4).collect::<String>().to_ascii_lowercase();
+        let is_command = word.starts_with('[') || word == "vso[";
+        let (taken, shown) = if is_command { ("##", "#\\x23") } else { ("#", "#") };
+        out.push_str(shown);
+        rest = from.strip_prefix(taken).unwrap_or_default();
+    }
+    out + rest
 }
 
 /// As `escape_line`, but keeps line breaks; for showing several lines of output.
@@ -136,6 +153,12 @@ fn is_unsafe(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_of_build_servers_are_broken() {
+        assert_eq!(escape_line("a ##vso[task.x]y ##[error]z"), "a #\\x23vso[task.x]y #\\x23[error]z");
+        assert_eq!(escape_line("##VSO[ ###[ # ## ## Usage ##vso"), "#\\x23VSO[ ##\\x23[ # ## ## Usage ##vso");
+    }
 
     #[test]
     fn a_word_is_quoted_only_where_a_shell_would_read_it() {

@@ -154,7 +154,7 @@ impl FailOn {
 
     /// What the hosts of a run make it exit with under this choice. A host on which a product is there fails
     /// only where one that counts is new (or came back); what could not be told is never excused, also not
-    /// beside a product that is.
+    /// beside a product that is, nor where the product was there and was not looked for.
     #[must_use]
     pub fn exit_code(self, report: &Report, comparison: &Comparison) -> ExitCode {
         let hosts = by_name(report);
@@ -169,7 +169,16 @@ impl FailOn {
             .filter(counts)
             .map(|change| change.host.as_str())
             .collect();
-        let code = |host: &HostReport| match host.state {
+        // What was there and is not asked for any more (another playbook, another platform) cannot be told.
+        let unasked: BTreeSet<&str> = comparison
+            .of_kind(ChangeKind::LostSight)
+            .filter(|change| change.product.is_some())
+            .filter(|change| {
+                hosts.get(change.host.as_str()).is_some_and(|host| change.finding_of(host).is_none())
+            })
+            .map(|change| change.host.as_str())
+            .collect();
+        let of_host = |host: &HostReport| match host.state {
             HostState::Present | HostState::Residue if failing.contains(host.host.as_str()) => {
                 ExitCode::Found
             }
@@ -180,6 +189,10 @@ impl FailOn {
             }
             HostState::RemovedRebootPending if report.pending_is_ok() => ExitCode::Success,
             state => state.exit_code(),
+        };
+        let code = |host: &HostReport| match of_host(host) {
+            ExitCode::Success if unasked.contains(host.host.as_str()) => ExitCode::CannotVouch,
+            code => code,
         };
         report.hosts.iter().map(code).reduce(ExitCode::worst).unwrap_or(ExitCode::CannotVouch)
     }

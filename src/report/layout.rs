@@ -14,7 +14,7 @@ pub(super) fn pad(text: &str, width: usize) -> String {
 }
 
 /// Breaks a text at its spaces into lines of at most `width` columns; a word that is longer is cut.
-/// At least one line, which may be empty.
+/// At least one line, which may be empty. None begins with what a build server takes for a command.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     // A wide character must fit, or nothing ever would.
     let width = width.max(2);
@@ -46,7 +46,15 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     if used > 0 || !line.is_empty() || lines.is_empty() {
         lines.push(line);
     }
-    lines
+    lines.into_iter().map(without_log_command).collect()
+}
+
+/// GitHub's runner obeys a line of a log that begins with `::WORD…::`, also behind spaces.
+fn without_log_command(line: String) -> String {
+    match line.strip_prefix("::") {
+        Some(rest) if rest.contains("::") => format!("\\x3a:{rest}"),
+        _ => line,
+    }
 }
 
 /// As `wrap`, but at most `most` lines; a text that is longer ends with `…`.
@@ -114,6 +122,12 @@ fn shell_words(command: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn no_line_begins_with_a_command_of_a_build_server() {
+        assert_eq!(wrap("said: ::stop-commands::x", 20), ["said:", "\\x3a:stop-commands::x"]);
+        assert_eq!(wrap("::1 is an address", 40), ["::1 is an address"]);
+    }
 
     #[test]
     fn wraps_by_columns_not_by_characters() {

@@ -68,10 +68,13 @@ impl Report {
         }
     }
 
-    /// Whether a host is said to be fine although something that counts was found on it.
-    fn contradicts_itself(&self) -> bool {
-        self.hosts.iter().filter(|host| self.standing_of(host) == Standing::Fine).any(|host| {
-            host.findings.iter().any(|finding| self.standing_of_finding(host, finding) != Standing::Fine)
+    /// The hosts that are said to be fine although something that counts was found on them, or, in a run that only
+    /// looks, nothing was asked.
+    pub(super) fn contradictions(&self) -> impl Iterator<Item = &HostReport> {
+        let only_looks = matches!(self.verb.as_str(), "identify" | "verify" | "plan");
+        self.hosts.iter().filter(|host| self.standing_of(host) == Standing::Fine).filter(move |host| {
+            let is_open = |finding| self.standing_of_finding(host, finding) != Standing::Fine;
+            (only_looks && host.findings.is_empty()) || host.findings.iter().any(is_open)
         })
     }
 
@@ -92,7 +95,7 @@ impl Report {
             .unwrap_or(ExitCode::CannotVouch);
         match self.recorded_exit {
             Some(code) if code != ExitCode::Success => code,
-            _ if self.finished && !self.is_broken() && !self.contradicts_itself() => of_states,
+            _ if self.finished && !self.is_broken() && self.contradictions().next().is_none() => of_states,
             _ => of_states.worst(ExitCode::CannotVouch),
         }
     }

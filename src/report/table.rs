@@ -233,14 +233,22 @@ pub(super) fn verdict(report: &Report) -> Vec<String> {
     if report.check.as_ref().is_some_and(super::JournalCheck::is_broken) {
         return vec![table_check::NO_VERDICT.to_owned(), format!("Exit code {}.", report.exit_code().code())];
     }
+    let doubtful = report.contradictions().count();
     let mut sentences = Vec::new();
     sentences.extend(how_it_ended(report));
     if total == 0 {
         sentences.push("No host was looked at: nothing can be said.".to_owned());
-    } else if good == total {
+    } else if good == total && doubtful == 0 {
         sentences.push(
             "Every host is free of the products looked for, and every question was answered.".to_owned(),
         );
+    }
+    if doubtful > 0 {
+        let verb = if doubtful == 1 { "is" } else { "are" };
+        sentences.push(format!(
+            "{doubtful} of {} {verb} called free by the journal, whose findings do not say so.",
+            hosts(total)
+        ));
     }
     if found > 0 {
         let verb = if found == 1 { "has" } else { "have" };
@@ -266,6 +274,12 @@ pub(super) fn verdict(report: &Report) -> Vec<String> {
             FailOn::New => "By `--fail-on new` only what is new or came back fails the run.".to_owned(),
             FailOn::CameBack => "By `--fail-on came-back` only what came back fails the run.".to_owned(),
         });
+    }
+    if open == 0 && found == 0 && report.fail_on().is_some() && report.exit_code() == ExitCode::CannotVouch {
+        sentences.push(
+            "A product that was there in an earlier run was not looked for: by `--fail-on` that is not excused."
+                .to_owned(),
+        );
     }
     if report.finished || report.stopped.is_some() {
         sentences.push(format!("Exit code {}.", report.exit_code().code()));

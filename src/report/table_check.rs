@@ -46,7 +46,8 @@ pub(super) const NO_VERDICT: &str = "The journal of this run is broken: nothing 
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Event, ExitCode, HostState, Record};
+    use crate::model::event::Phase;
+    use crate::model::{Event, ExitCode, Finding, HostState, ProductState, Record};
     use crate::report::{JournalCheck, Report, TableOptions, table};
 
     fn report(check: Option<JournalCheck>) -> Report {
@@ -66,11 +67,21 @@ mod tests {
                 groups: Vec::new(),
             }],
         };
+        let absent = Finding {
+            product: "kesl".into(),
+            name: "Kaspersky kesl".into(),
+            class: Default::default(),
+            result: ProductState::Absent,
+            exemption: None,
+            version: None,
+            evidence: Vec::new(),
+        };
         let ended =
             |state| Event::HostEnded { state, reason: String::new(), remedy: None, unfinished: false };
         let events = [
             (None, started),
             (Some("web01"), Event::HostStarted { wave: None }),
+            (Some("web01"), Event::Findings { phase: Phase::Before, findings: vec![absent] }),
             (Some("web01"), ended(HostState::Clean)),
             (None, Event::RunEnded { summary: [(HostState::Clean, 1)].into(), exit: ExitCode::Success }),
         ];

@@ -214,7 +214,7 @@ fn a_host_that_is_another_machine_now_is_noted_and_so_is_an_unfinished_run() {
 }
 
 /// A playbook of one product, and a facts document of a host that has it or not.
-fn facts(place: &Place, host: &str, kesl: &str) {
+pub(crate) fn facts(place: &Place, host: &str, kesl: &str) {
     let directory = place.path("facts");
     std::fs::create_dir_all(&directory).unwrap();
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks/tests/linux");

@@ -3,7 +3,7 @@
 use super::{ListFormat, OutputArguments, ScopeArguments};
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `report`.
 #[derive(Debug, Args)]
@@ -35,6 +35,13 @@ pub struct ReportArguments {
     #[command(flatten)]
     /// How it is told.
     pub output: OutputArguments,
+}
+
+impl ReportArguments {
+    pub(super) fn inputs(&self) -> impl Iterator<Item = &Path> {
+        let own = self.clock.directive.iter().map(Path::new).chain(self.reading.allowed_signers.as_deref());
+        self.scope.inputs().chain(own)
+    }
 }
 
 /// How runs are read for a report.

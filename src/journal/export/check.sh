@@ -44,6 +44,14 @@ bad() {
   altered=1
 }
 
+# Only files and directories were packed: a pipe would be waited for, a link leads elsewhere.
+odd=$(find . ! -type f ! -type d)
+if [ -n "$odd" ]; then
+  bad "no file: $odd"
+  echo "ALTERED OR INCOMPLETE: do not rely on it"
+  exit 1
+fi
+
 # The files are those that were packed.
 said=$(sha256sum -c SHA256SUMS 2>&1 | grep -v ': OK$')
 if [ -n "$said" ]; then bad "$said"; fi
@@ -169,6 +177,7 @@ run $run
 records $count
 head $head
 state $(state_of "$count" 2>/dev/null)"
+    if [ "$seal" != seal ] && [ "$seal" != "seal-$count" ]; then bad "$seal: its name does not say that it seals $count records"; fi
     if [ "$(cat "$seal")" != "$fits" ]; then bad "$seal: it does not fit the journal"; fi
   fi
   for sig in "$seal".sig "$seal".*.sig; do

@@ -1,6 +1,6 @@
 //! Which deadlines were met, by which run, with the evidence of each.
 
-use super::{Campaign, CampaignHost, DeadlineReport, DeadlineState, Moment};
+use super::{Campaign, CampaignHost, DeadlineReport, DeadlineState, HostStatus, Moment};
 use crate::directive::clock::days_between;
 use crate::directive::{Clock, Deadline, Due, Goal};
 use crate::report::next::some_of;
@@ -116,7 +116,7 @@ fn identify(campaign: &Campaign, due: &Due, report: DeadlineReport) -> DeadlineR
         0 if campaign.is_nil_return() => {
             format!("; no product was found on {0} of {0}: a nil return", report.of)
         }
-        0 => "; no product was found so far".to_owned(),
+        0 => "; no product that counts was found so far".to_owned(),
         1 => "; a product was found on 1 host".to_owned(),
         found => format!("; a product was found on {found} hosts"),
     };
@@ -125,7 +125,10 @@ fn identify(campaign: &Campaign, due: &Due, report: DeadlineReport) -> DeadlineR
 }
 
 fn plan(campaign: &Campaign, due: &Due, report: DeadlineReport) -> DeadlineReport {
-    let asked = campaign.hosts.iter().filter(|host| host.first_seen.is_some() || host.answered.is_none());
+    let is_asked = |host: &&CampaignHost| {
+        host.first_seen.is_some() || host.answered.is_none() || host.status == HostStatus::Unknown
+    };
+    let asked = campaign.hosts.iter().filter(is_asked);
     let achieved = Achieved { hosts: asked.map(|host| (host, host.planned.as_ref())).collect() };
     let mut report = achieved.fill(campaign, due, report);
     if report.of == 0 && !campaign.hosts.is_empty() {
@@ -153,7 +156,8 @@ fn later(achieved: &Achieved<'_>, due: &Due, campaign: &Campaign) -> String {
 fn begin(campaign: &Campaign, due: &Due, report: DeadlineReport) -> DeadlineReport {
     let seen: Vec<&CampaignHost> = campaign.hosts.iter().filter(|host| host.first_seen.is_some()).collect();
     let first = campaign.hosts.iter().filter_map(begun).min();
-    let all_answered = campaign.hosts.iter().all(|host| host.answered.is_some());
+    let all_answered =
+        campaign.counts.unknown == 0 && campaign.hosts.iter().all(|host| host.answered.is_some());
     let is_over = campaign.as_of >= due.end;
     let state = match first {
         Some(moment) if moment.at < due.end => DeadlineState::Met,
@@ -197,7 +201,8 @@ fn remove(campaign: &Campaign, due: &Due, report: DeadlineReport) -> DeadlineRep
     let achieved = Achieved { hosts };
     let mut report = achieved.fill(campaign, due, report);
     let counts = campaign.counts;
-    let mut parts = vec![format!("{} proven free", counted(&achieved, due, campaign))];
+    let free = if counts.exempt > 0 { "free of what counts" } else { "proven free" };
+    let mut parts = vec![format!("{} {free}", counted(&achieved, due, campaign))];
     let also = [
         (counts.remaining, "still with a product"),
         (counts.unknown, "not known"),
@@ -258,8 +263,8 @@ fn to_report(campaign: &Campaign, due: &Due, report: DeadlineReport) -> Deadline
 }
 
 fn nothing_to_do(campaign: &Campaign, report: DeadlineReport) -> DeadlineReport {
-    let evidence =
-        format!("every host answered, and no product was found on {0} of {0}", campaign.hosts.len());
+    let what = if campaign.counts.exempt > 0 { "no product that counts" } else { "no product" };
+    let evidence = format!("every host answered, and {what} was found on {0} of {0}", campaign.hosts.len());
     DeadlineReport { state: DeadlineState::NothingToDo, evidence, ..report }
 }
 

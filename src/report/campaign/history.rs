@@ -55,7 +55,7 @@ pub(super) fn tell(runs: &[&Report], now: Timestamp) -> Told {
 /// Whether every question that counts was asked and answered on a host of a run.
 pub(super) fn answered(report: &Report, host: &HostReport) -> bool {
     let told = |finding: &Finding| finding.is_exempt() || finding.result != ProductState::Unknown;
-    looks(report, host).last().is_some_and(|look| look.findings.iter().all(told))
+    !report.is_broken() && looks(report, host).last().is_some_and(|look| look.findings.iter().all(told))
 }
 
 /// Something that a run tells of a host.
@@ -70,8 +70,9 @@ struct Event<'a> {
 enum What<'a> {
     /// The host is in the run.
     Named,
-    /// The rules were evaluated. `plans`: for a plan.
-    Look { look: Look<'a>, plans: bool },
+    /// The rules were evaluated. `plans`: for a plan. `proves`: whether the journal is whole; one that is broken
+    /// proves nothing, but what it says is there is looked for.
+    Look { look: Look<'a>, plans: bool, proves: bool },
     /// A plan with steps for the host was applied.
     Applied,
     /// A step of a product was begun.
@@ -86,8 +87,9 @@ fn events<'a>(runs: &[&'a Report]) -> Vec<Event<'a>> {
         for host in &report.hosts {
             let mut add = |at, what| events.push(Event { at, run, host, what });
             let started = host.started.unwrap_or(report.started);
+            let proves = !report.is_broken();
             add(report.started, What::Named);
-            if !host.steps.is_empty() {
+            if proves && !host.steps.is_empty() {
                 add(started, What::Applied);
             }
             let looks = looks(report, host);
@@ -96,9 +98,9 @@ fn events<'a>(runs: &[&'a Report]) -> Vec<Event<'a>> {
                 add(host.ended.unwrap_or(report.ended), What::InVain);
             }
             for look in looks {
-                add(look.at, What::Look { look, plans: report.verb == "plan" });
+                add(look.at, What::Look { look, plans: report.verb == "plan", proves });
             }
-            for step in &host.steps {
+            for step in host.steps.iter().filter(|_| proves) {
                 if let Some(at) = step.begun {
                     add(at, What::Begun(&step.product));
                 }
@@ -119,6 +121,8 @@ struct History<'a> {
     free_since: Option<Moment>,
     last_look: Option<Moment>,
     lost_sight: Option<Moment>,
+    /// Whether by its newest look a removal waits for a reboot.
+    pending: bool,
     products: BTreeMap<&'a str, Product<'a>>,
 }
 
@@ -161,28 +165,36 @@ impl<'a> History<'a> {
                 self.begun.get_or_insert(moment);
             }
             What::InVain => self.lost_sight = self.last_look.is_some().then_some(moment),
-            What::Look { look, plans } => self.look(look, *plans, moment, day),
+            What::Look { look, plans, proves } => {
+                self.pending = event.host.state == HostState::RemovedRebootPending;
+                self.look(look, *plans && *proves, *proves, moment, day);
+            }
         }
     }
 
-    fn look(&mut self, look: &Look<'a>, plans: bool, moment: Moment, day: Date) {
+    fn look(&mut self, look: &Look<'a>, plans: bool, proves: bool, moment: Moment, day: Date) {
         let mut lost = false;
-        let mut all_told = true;
         for finding in look.findings {
             let product = self.products.entry(finding.product.as_str()).or_default();
             let told = look.told(finding, product.first_seen.is_some());
-            product.take(finding, told, &moment, day);
-            if finding.result == ProductState::Unknown && product.counts {
-                all_told = false;
-                lost |= product.last.is_some();
-            }
+            product.take(finding, told.filter(|state| proves || is_there(*state)), &moment, day);
+            let is_untold = finding.result == ProductState::Unknown || !(proves || product.is_there());
+            lost |= is_untold && product.counts && product.last.is_some();
         }
         // A product that is known and was not looked for.
         let asked = |id: &str| look.findings.iter().any(|finding| finding.product == id);
         lost |= self.products.iter().any(|(id, product)| product.is_open_question() && !asked(id));
         self.lost_sight = lost.then(|| moment.clone());
         self.last_look = Some(moment.clone());
-        if all_told {
+        let is_open = |id: &str, product: &Product<'_>| {
+            let of_id = |finding: &&Finding| finding.product == id;
+            match look.findings.iter().find(of_id) {
+                Some(finding) => finding.result == ProductState::Unknown,
+                // An earlier look could not tell it, and this one did not ask.
+                None => product.last.is_none(),
+            }
+        };
+        if proves && !self.products.iter().any(|(id, product)| product.counts && is_open(id, product)) {
             self.answered.get_or_insert_with(|| moment.clone());
         }
         let status = self.status();
@@ -206,6 +218,8 @@ impl<'a> History<'a> {
             HostStatus::Remaining
         } else if self.answered.is_none()
             || self.counted().any(|product| product.open && product.last.is_none())
+            // What goes with that reboot, none of these runs saw.
+            || self.pending
         {
             HostStatus::Unknown
         } else if self

@@ -5,17 +5,20 @@
 //! runs together, by inventory name. What was told last of a product holds until something else is told: an
 //! unknown answer or an unreachable host takes nothing back and proves nothing; the host is *lost sight of*.
 //! A host is *done* when every product that was seen on it is proven absent; if one is there again later,
-//! it is not.
+//! it is not. A run whose journal is broken proves nothing: only what it says is there is taken from it.
 
 mod deadlines;
 mod history;
 
 use super::{JournalCheck, Report, RunRef};
 use crate::directive::{Clock, Goal};
+use crate::model::scope::ScopeProfile;
 use crate::model::{Exemption, ExitCode, HostState, ProductClass, ProductState};
+use crate::scope::built_in_profile;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Several runs as one.
 #[derive(Debug, Clone, PartialEq)]
@@ -432,20 +435,73 @@ fn notes(runs: &[&Report], late: &[&Report], clock: Option<&Clock<'_>>, machines
     for report in late {
         notes.push(format!("run {} ended after the moment as of which this is told: left out", report.run));
     }
-    let scope = |report: &&Report| report.scope.profile.as_ref().map(|profile| profile.id.clone());
-    let scopes: std::collections::BTreeSet<Option<String>> = runs.iter().map(scope).collect();
-    let words =
-        |scope: &Option<String>| scope.as_ref().map_or("everything".to_owned(), |id| format!("`{id}`"));
+    notes.extend(scope_notes(runs, clock));
+    notes.extend(unasked_notes(runs));
+    notes.extend(machines.iter().cloned());
+    notes
+}
+
+/// Whether the runs counted the same, and as the directive has it. A profile is what its document says, not what
+/// it is called.
+fn scope_notes(runs: &[&Report], clock: Option<&Clock<'_>>) -> Vec<String> {
+    let mut notes = Vec::new();
+    let profiles = || runs.iter().map(|report| report.scope.profile.as_ref());
+    let told =
+        |profile: Option<&ScopeProfile>| profile.map(|profile| (profile.id.clone(), profile.digest.clone()));
+    let scopes: BTreeSet<Option<(String, String)>> = profiles().map(told).collect();
+    let short = |digest: &str| digest.chars().take(16).collect::<String>();
+    let words = |scope: &Option<(String, String)>| match scope {
+        None => "everything".to_owned(),
+        Some((id, digest)) if scopes.iter().flatten().filter(|(other, _)| other == id).count() > 1 => {
+            format!("`{id}` (SHA-256 {})", short(digest))
+        }
+        Some((id, _)) => format!("`{id}`"),
+    };
     if scopes.len() > 1 {
         let list = scopes.iter().map(words).collect::<Vec<_>>().join(", ");
         notes.push(format!("the runs did not count the same: {list}"));
     }
-    let other = |clock: &&Clock<'_>| {
-        scopes.iter().any(|scope| scope.as_ref().is_some_and(|id| *id != clock.directive.id))
-    };
-    if let Some(clock) = clock.filter(other) {
-        notes.push(format!("a run counted by a scope that is not the one of `{}`", clock.directive.id));
+    let Some(directive) = clock.map(|clock| &clock.directive.id) else { return notes };
+    if scopes.iter().flatten().any(|(id, _)| id != directive) {
+        notes.push(format!("a run counted by a scope that is not the one of `{directive}`"));
     }
-    notes.extend(machines.iter().cloned());
+    let is_other = |profile: &&(String, String)| {
+        let (id, digest) = profile;
+        let built_in = || built_in_profile(id).and_then(Result::ok);
+        id == directive && built_in().is_some_and(|known| known.profile.digest != *digest)
+    };
+    if let Some((id, digest)) = scopes.iter().flatten().find(is_other) {
+        notes.push(format!(
+            "a run counted by a scope called `{id}` (SHA-256 {}) that is not the built-in one of that name",
+            short(digest)
+        ));
+    }
+    notes
+}
+
+/// Which run did not look for a product on a host for which a run before it did: another playbook, or another
+/// platform. Nothing of it is told by that run.
+fn unasked_notes(runs: &[&Report]) -> Vec<String> {
+    let mut asked: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut notes = Vec::new();
+    for report in runs {
+        let mut unasked: BTreeMap<&str, usize> = BTreeMap::new();
+        for host in report.hosts.iter().filter(|host| !host.findings.is_empty()) {
+            let now: BTreeSet<&str> = host.findings.iter().map(|finding| finding.product.as_str()).collect();
+            let before = asked.entry(&host.host).or_default();
+            for product in before.difference(&now) {
+                *unasked.entry(product).or_default() += 1;
+            }
+            before.extend(now);
+        }
+        if unasked.is_empty() {
+            continue;
+        }
+        let count = unasked.values().max().copied().unwrap_or_default();
+        let products: Vec<String> = unasked.keys().map(|product| format!("`{product}`")).collect();
+        let (products, run) = (super::next::some_of(&products), &report.run);
+        let hosts = if count == 1 { "1 host" } else { &format!("up to {count} hosts") };
+        notes.push(format!("run {run} did not look for {products} on {hosts}, where a run before it had"));
+    }
     notes
 }
