@@ -169,6 +169,7 @@ pub struct ExportArguments {
 
 /// `runs`.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each process")]
 pub enum RunsVerb {
     /// List the runs, newest first
     List {
