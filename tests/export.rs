@@ -1,5 +1,7 @@
 //! Exports that hold what no run holds: `check.sh` neither waits for it nor takes it for what was packed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
