@@ -44,8 +44,23 @@ fn twenty_thousand_seeds_keep_every_promise() {
     assert_eq!(total.seeds, SEEDS);
     // That the seeds hold what they are there for: deaths, resumptions, and hosts that end in every way.
     assert!(total.killed > SEEDS / 10 && total.lives > 2 * SEEDS, "{total:?}");
-    for state in uproot::model::HostState::ALL {
+    // The simulated runs are given no scope, so nothing is exempt.
+    let all = uproot::model::HostState::ALL.into_iter().filter(|state| state.word() != "exempt");
+    for state in all {
         assert!(total.states.get(&state).is_some_and(|count| *count > 10), "{state}: {total:?}");
+    }
+}
+
+/// Found among a million: a step of which the host had no record any more, and one that was cut off in a later
+/// attempt, were taken for done because their product was gone; and a reboot that such a step may have asked for
+/// was forgotten.
+#[cfg(not(feature = "deliberate-defects"))]
+#[test]
+fn seeds_that_once_broke_a_promise_keep_it() {
+    for seed in [27_662, 59_165, 71_834, 79_145] {
+        if let Err(failure) = sim::run(seed, false) {
+            panic!("{failure}");
+        }
     }
 }
 

@@ -252,12 +252,13 @@ impl Work<'_> {
                 answer => answer,
             };
         }
-        self.judge(reach, order.step, answer).await
+        self.judge(reach, order, answer).await
     }
 
     /// Turns what the host answered into an outcome. A status counts only as the host's wrapper recorded
     /// it, and even then the effect decides.
-    async fn judge<R: Reach>(&self, reach: &mut R, step: &PlannedStep, answer: StepAnswer) -> StepEnd {
+    async fn judge<R: Reach>(&self, reach: &mut R, order: &StepOrder<'_>, answer: StepAnswer) -> StepEnd {
+        let step = order.step;
         match answer {
             StepAnswer::Ended { status, stdout, stderr } => {
                 let end = self.judge_status(reach, step, status, &stdout, &stderr).await;
@@ -272,10 +273,25 @@ impl Work<'_> {
             }
             StepAnswer::CutOff { by_reboot, stdout, stderr } => {
                 let why = if by_reboot { "it was cut off by a reboot" } else { "it was killed" };
-                self.judge_by_effect(reach, step, why).await.with_output(stdout, stderr)
+                let mut end = match &step.effect {
+                    Some(effect) => self.judge_by_effect(reach, effect, why).await,
+                    None => self.judge_by_product(reach, order, why).await,
+                };
+                end.reboot_needed = !by_reboot && may_need_reboot(step, &end);
+                end.with_output(stdout, stderr)
             }
             StepAnswer::Forgotten => {
-                self.judge_by_effect(reach, step, "the host has no record of it any more").await
+                let why = "the host has no record of it any more";
+                let mut end = match &step.effect {
+                    Some(effect) => self.judge_by_effect(reach, effect, why).await,
+                    // It may have ended with a status that was not accepted.
+                    None => {
+                        let reason = format!("{why}: how it ended is not known");
+                        StepEnd { dead: true, ..StepEnd::interrupted(reason) }
+                    }
+                };
+                end.reboot_needed = may_need_reboot(step, &end);
+                end
             }
             StepAnswer::LockLost(holder) => {
                 StepEnd::interrupted(format!("the host's lock was lost: {}", locked_by(&holder)))
@@ -285,11 +301,10 @@ impl Work<'_> {
     }
 
     /// How a step ended that left no status: its effect tells, or nothing does.
-    async fn judge_by_effect<R: Reach>(&self, reach: &mut R, step: &PlannedStep, why: &str) -> StepEnd {
+    async fn judge_by_effect<R: Reach>(&self, reach: &mut R, effect: &Rule, why: &str) -> StepEnd {
         if deliberate::is_on(Defect::CutOffTakenForDone) {
             return StepEnd::of(StepResult::Done, None);
         }
-        let Some(effect) = &step.effect else { return self.judge_by_product(reach, step, why).await };
         let seen = self.await_truth(reach, effect, Duration::ZERO).await;
         let mut end = if seen.truth.is_true() {
             StepEnd::of(StepResult::Done, Some(format!("{why}, but its effect holds")))
@@ -300,9 +315,18 @@ impl Work<'_> {
         end
     }
 
-    /// A step without an effect of its own: where its product is gone, it has done what it is for. What
+    /// A step without an effect of its own that left no status: where its product is gone, it has done what it
+    /// is for. Of a further attempt that says nothing: the product may have been gone when it was begun. What
     /// the host's state is depends on the steps after it and on the verification at its end all the same.
-    async fn judge_by_product<R: Reach>(&self, reach: &mut R, step: &PlannedStep, why: &str) -> StepEnd {
+    async fn judge_by_product<R: Reach>(&self, reach: &mut R, order: &StepOrder<'_>, why: &str) -> StepEnd {
+        let step = order.step;
+        if deliberate::is_on(Defect::CutOffTakenForDone) {
+            return StepEnd::of(StepResult::Done, None);
+        }
+        if order.claim != claim(step, 1) {
+            let reason = format!("{why}: how this attempt ended is not known");
+            return StepEnd { dead: true, ..StepEnd::interrupted(reason) };
+        }
         let facts = match self.look(reach, &self.context.plan.questions).await {
             Ok(facts) => facts,
             Err(error) => {
@@ -481,6 +505,11 @@ struct Seen {
     reason: String,
     /// Whether the host could not be asked at all.
     lost: bool,
+}
+
+/// Whether a step that is taken for done without its status may have ended with one that asks for a reboot.
+fn may_need_reboot(step: &PlannedStep, end: &StepEnd) -> bool {
+    end.result == StepResult::Done && end.status.is_none() && !step.reboot_codes.is_empty()
 }
 
 fn refuses(step: &PlannedStep, stdout: &BoundedOutput, stderr: &BoundedOutput) -> bool {
