@@ -23,17 +23,23 @@ pub fn read_report(
 ) -> Result<(PathBuf, Report), CliError> {
     let dir = journal::find(&runs_dir(runs), which)?;
     let signers = read_signers(reading.allowed_signers.as_deref())?;
-    let mut audit = journal::audit(&dir, signers.as_ref(), Timestamp::now())?;
+    let mut builder = ReportBuilder::default();
+    let (mut count, mut refused) = (0_usize, None);
+    let audit = journal::audit_each(&dir, signers.as_ref(), Timestamp::now(), &mut |record| {
+        count += 1;
+        if refused.is_none() {
+            refused = builder.take(record).err();
+        }
+    })?;
     if audit.is_broken() && !reading.even_if_broken {
         let more = "`--even-if-broken` reports the records before the first break";
         return Err(refusal(&dir, &audit, "no report is made of it", more));
     }
-    if audit.is_broken() && audit.run.records.is_empty() {
+    if audit.is_broken() && count == 0 {
         return Err(refusal(&dir, &audit, "not one record before the first break is whole", ""));
     }
-    let mut builder = ReportBuilder::default();
-    for record in std::mem::take(&mut audit.run.records) {
-        builder.take(record)?;
+    if let Some(error) = refused {
+        return Err(error.into());
     }
     let mut report = builder.finish()?;
     // Nothing goes on with records that were altered.

@@ -6,7 +6,7 @@ use super::reader::{Run, Scanned, open, run_from, scan};
 use super::seal::{Mark, PURPOSE, RunState, SealFile, SealProblem, read_seals};
 use super::verify::{Lines, Named, read_plan};
 use super::{JOURNAL_FILE, JournalError, PLAN_FILE};
-use crate::model::Record;
+use crate::model::{Event, Record};
 use crate::plan::approval;
 use crate::signature::{self, AllowedSigners, Purpose, Signatures};
 use jiff::Timestamp;
@@ -77,24 +77,41 @@ pub struct Signer {
 /// # Errors
 /// When it is no run, its journal cannot be read, or it was written by a newer uproot.
 pub fn audit(dir: &Path, signers: Option<&AllowedSigners>, at: Timestamp) -> Result<Audit, JournalError> {
+    let mut records = Vec::new();
+    let mut audit = audit_each(dir, signers, at, &mut |record| records.push(record))?;
+    audit.run.records = records;
+    Ok(audit)
+}
+
+/// As [`audit`], and hands the records to `take` one by one instead of keeping them.
+///
+/// # Errors
+/// As [`audit`].
+pub fn audit_each(
+    dir: &Path,
+    signers: Option<&AllowedSigners>,
+    at: Timestamp,
+    take: &mut dyn FnMut(Record),
+) -> Result<Audit, JournalError> {
     open(dir, &dir.join(JOURNAL_FILE))?;
     // Before the journal: a run that is at work only gets more records than were sealed.
     let files = read_seals(dir)?;
     let mut reading = Reading::wanting(&files);
     let scanned = scan(dir, &mut |line| {
-        reading.take(line);
+        reading.take(dir, line, take);
         Ok(())
     })?;
-    let Reading { lines, records, mark, count, marks } = reading;
+    let Reading { lines, run, mark, count, marks } = reading;
     let (mut defects, named) = lines.finish(&scanned);
     named.check_blobs(dir, &mut defects);
-    let run = run_from(dir, records);
+    let has_records = run.is_some();
+    let run = run.unwrap_or_else(|| run_from(dir, Vec::new()));
     let signing = Signing { dir, signers, at };
     let approvals = signing.approvals(&named, &mut defects);
     let mut seals = Vec::new();
     let mut sealed_by = 0;
     for file in &files {
-        let id = if run.records.is_empty() { None } else { Some(run.id.as_str()) };
+        let id = has_records.then_some(run.id.as_str());
         let Some((seal, persons)) = signing.seal(file, id, count, &marks, &mut defects) else { continue };
         if seal.records == count {
             sealed_by = sealed_by.max(persons);
@@ -108,8 +125,8 @@ pub fn audit(dir: &Path, signers: Option<&AllowedSigners>, at: Timestamp) -> Res
 /// A journal as far as it is read.
 struct Reading {
     lines: Lines,
-    /// The whole records before the first break.
-    records: Vec<Record>,
+    /// What the whole records before the first break say of the run, without them; none: there is none.
+    run: Option<Run>,
     mark: Mark,
     count: u64,
     /// Where the journal stands after as many records as a seal has; none: it has not so many.
@@ -121,7 +138,7 @@ impl Reading {
         let wanted = seals.iter().filter_map(|seal| seal.text.as_ref().ok()).map(|text| (text.records, None));
         let mut reading = Self {
             lines: Lines::default(),
-            records: Vec::new(),
+            run: None,
             mark: Mark::default(),
             count: 0,
             marks: wanted.collect(),
@@ -130,7 +147,7 @@ impl Reading {
         reading
     }
 
-    fn take(&mut self, mut line: Scanned) {
+    fn take(&mut self, dir: &Path, mut line: Scanned, take: &mut dyn FnMut(Record)) {
         let is_torn = line.defects.iter().any(|defect| matches!(defect, Defect::Torn { .. }));
         if !is_torn {
             self.count += 1;
@@ -141,7 +158,24 @@ impl Reading {
                 .map_or(RunState::Unfinished, |record| self.mark.state.after(&record.event));
             self.note();
         }
-        self.records.extend(self.lines.take(line));
+        if let Some(record) = self.lines.take(line) {
+            self.tell(dir, &record);
+            take(record);
+        }
+    }
+
+    fn tell(&mut self, dir: &Path, record: &Record) {
+        let run = self.run.get_or_insert_with(|| {
+            let id = match &record.event {
+                Event::RunStarted { run, .. } => run.clone(),
+                _ => run_from(dir, Vec::new()).id,
+            };
+            Run { id, dir: dir.to_owned(), records: Vec::new(), finished: false, stopped: false }
+        });
+        if !matches!(record.event, Event::Repaired { .. }) {
+            run.finished = matches!(record.event, Event::RunEnded { .. });
+            run.stopped = matches!(record.event, Event::RunStopped { .. });
+        }
     }
 
     fn note(&mut self) {

@@ -39,7 +39,7 @@ mod testing;
 mod verify;
 mod writer;
 
-pub use audit::{Audit, Seal, Signer, audit};
+pub use audit::{Audit, Seal, Signer, audit, audit_each};
 pub use defect::Defect;
 pub use error::JournalError;
 pub use export::{Export, Exported, is_evidence};
