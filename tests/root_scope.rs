@@ -82,3 +82,28 @@ fn a_waiver_that_ran_out_since_the_plan_removes_nothing_that_was_not_planned() {
     assert!(is_there(&web, "stays") && !is_there(&web, "goes"));
     assert!(applied.stderr.contains("warning: waiver CHG-1"), "{applied}");
 }
+
+#[test]
+fn another_companys_product_stays_and_is_told_without_any_scope() {
+    let lab = Lab::new();
+    let web = lab.host("web01").start();
+    for name in ["goes", "stays"] {
+        web.install_scripted(name, &Uninstaller::Takes(0.0, 0));
+    }
+    let stays =
+        scripted_entry("stays", "5s", "").replacen("    platforms", "    class: successor\n    platforms", 1);
+    let entries = scripted_entry("goes", "5s", "") + &stays;
+    let waves = "waves: [{ name: all, hosts: all, max_failures: 1 }]\n";
+    let playbook = lab.write("playbook.yml", &format!("uproot: 1\nproducts:\n{entries}{waves}"));
+    let (inventory, known, plan) =
+        (lab.inventory_file([&web]), lab.known_hosts(), lab.dir().join("plan.json"));
+    let [inventory, known, playbook, plan] =
+        [&inventory, &known, &playbook, &plan].map(|path| path.to_str().unwrap());
+    let connect = ["-i", inventory, "--known-hosts", known, "--become", "--playbook", playbook];
+    lab.uproot(&[&["plan", "--out", plan][..], &connect].concat()).expect_code(0);
+    let applied = lab.uproot(&["apply", plan, "--format", "json"]).expect_code(0).json();
+    let (state, reason) = ended(&applied);
+    assert_eq!(state, "exempt", "{applied:#}");
+    assert!(reason.starts_with("removed: goes; out of scope: stays"), "{reason}");
+    assert!(is_there(&web, "stays") && !is_there(&web, "goes"));
+}

@@ -219,11 +219,8 @@ impl Work<'_> {
     /// Says which findings count, by the plan's scope and at this time: a waiver that ran out since the plan
     /// was made holds no more. What the plan removes counts, whatever the clock says.
     fn exempt(&self, found: &mut [Finding]) {
-        let plan = self.context.plan;
-        if plan.scope.is_empty() {
-            return;
-        }
-        Judge::new(&plan.scope, (self.context.wall)()).judge(&self.host.name, Some(&self.host.groups), found);
+        let scope = &self.context.plan.scope;
+        Judge::new(scope, (self.context.wall)()).judge(&self.host.name, Some(&self.host.groups), found);
         for finding in found.iter_mut().filter(|finding| finding.is_exempt()) {
             if self.host.gone_after.contains(&finding.product) {
                 finding.exemption = None;
