@@ -11,6 +11,7 @@
 #[path = "journal/resumed.rs"]
 mod resumed;
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -198,28 +199,21 @@ fn records_are_handed_over_one_by_one_as_they_are_read_together() {
     let dir = whole_run(runs.path(), "r1");
     let each = || {
         let mut records = Vec::new();
-        let read = journal::read_each::<JournalError>(&dir, &mut |record| {
-            records.push(record);
-            Ok(())
-        });
-        (records, read)
+        let audit = journal::audit_each(&dir, None, Timestamp::now(), &mut |record| records.push(record));
+        (records, audit.unwrap())
     };
-    let whole = journal::read(&dir).unwrap().records;
-    let (records, read) = each();
-    read.unwrap();
+    let whole = journal::read(&dir).unwrap();
+    let (records, audit) = each();
+    assert!(!audit.is_broken());
+    assert_eq!(audit.run, journal::Run { records: Vec::new(), ..whole.clone() });
+    let whole = whole.records;
     assert_eq!(records, whole);
-    let mut taken = 0;
-    let full = journal::read_each::<JournalError>(&dir, &mut |_| {
-        taken += 1;
-        Err(JournalError::BadBlobName("enough".into()))
-    });
-    assert!(matches!(full, Err(JournalError::BadBlobName(_))));
-    assert_eq!(taken, 1, "nothing is handed to whom refused");
     let path = dir.join("journal.jsonl");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replacen("stop service", "stop Service", 1)).unwrap();
-    let (records, read) = each();
-    assert!(matches!(read, Err(JournalError::Broken { .. })));
+    let (records, audit) = each();
+    assert!(matches!(journal::read(&dir), Err(JournalError::Broken { .. })));
+    assert!(audit.is_broken());
     assert!(!records.is_empty() && whole.starts_with(&records) && records.len() < whole.len());
 }
 

@@ -2,11 +2,11 @@
 //! be trusted.
 
 use super::defect::Defect;
-use super::reader::{Run, Scanned, open, run_from, scan};
+use super::reader::{Run, Scanned, open, scan};
 use super::seal::{Mark, PURPOSE, RunState, SealFile, SealProblem, read_seals};
 use super::verify::{Lines, Named, read_plan};
 use super::{JOURNAL_FILE, JournalError, PLAN_FILE};
-use crate::model::{Event, Record};
+use crate::model::Record;
 use crate::plan::approval;
 use crate::signature::{self, AllowedSigners, Purpose, Signatures};
 use jiff::Timestamp;
@@ -105,7 +105,7 @@ pub fn audit_each(
     let (mut defects, named) = lines.finish(&scanned);
     named.check_blobs(dir, &mut defects);
     let has_records = run.is_some();
-    let run = run.unwrap_or_else(|| run_from(dir, Vec::new()));
+    let run = run.unwrap_or_else(|| Run::begun_by(dir, None));
     let signing = Signing { dir, signers, at };
     let approvals = signing.approvals(&named, &mut defects);
     let mut seals = Vec::new();
@@ -159,22 +159,8 @@ impl Reading {
             self.note();
         }
         if let Some(record) = self.lines.take(line) {
-            self.tell(dir, &record);
+            self.run.get_or_insert_with(|| Run::begun_by(dir, Some(&record))).tell(&record);
             take(record);
-        }
-    }
-
-    fn tell(&mut self, dir: &Path, record: &Record) {
-        let run = self.run.get_or_insert_with(|| {
-            let id = match &record.event {
-                Event::RunStarted { run, .. } => run.clone(),
-                _ => run_from(dir, Vec::new()).id,
-            };
-            Run { id, dir: dir.to_owned(), records: Vec::new(), finished: false, stopped: false }
-        });
-        if !matches!(record.event, Event::Repaired { .. }) {
-            run.finished = matches!(record.event, Event::RunEnded { .. });
-            run.stopped = matches!(record.event, Event::RunStopped { .. });
         }
     }
 

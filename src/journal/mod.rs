@@ -45,7 +45,7 @@ pub use error::JournalError;
 pub use export::{Export, Exported, is_evidence};
 pub use ledger::Ledger;
 pub use memory::MemorySink;
-pub use reader::{Run, open_blob, read, read_bytes, read_each};
+pub use reader::{Run, open_blob, read, read_bytes};
 pub use runs::{RunSummary, default_runs_dir, find, list, new_run_id};
 pub use seal::{PURPOSE as SEAL_PURPOSE, RunState, SealDraft, SealProblem};
 pub use storage::{Disk, hold_still};

@@ -45,6 +45,25 @@ impl Run {
     }
 }
 
+impl Run {
+    /// A run as its first record says, without any record.
+    pub(super) fn begun_by(dir: &Path, first: Option<&Record>) -> Self {
+        let id = match first.map(|record| &record.event) {
+            Some(Event::RunStarted { run, .. }) => run.clone(),
+            _ => dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        };
+        Self { id, dir: dir.to_owned(), records: Vec::new(), finished: false, stopped: false }
+    }
+
+    /// How it stands after this record, which is not kept.
+    pub(super) fn tell(&mut self, record: &Record) {
+        if !matches!(record.event, Event::Repaired { .. }) {
+            self.finished = matches!(record.event, Event::RunEnded { .. });
+            self.stopped = matches!(record.event, Event::RunStopped { .. });
+        }
+    }
+}
+
 /// Reads a run. Accepts a torn last line of a run without an end record: it is left out.
 ///
 /// # Errors
@@ -53,33 +72,6 @@ pub fn read(dir: &Path) -> Result<Run, JournalError> {
     let mut records = Vec::new();
     scan(dir, &mut |scanned| collect(dir, scanned, &mut records))?;
     Ok(run_from(dir, records))
-}
-
-/// Hands every record of a run to `take`, in order, so that a long run need not be held whole. Accepts what
-/// [`read`] accepts. Records before a defect have been handed over when the error comes.
-///
-/// # Errors
-/// As [`read`], and what `take` says.
-pub fn read_each<E: From<JournalError>>(
-    dir: &Path,
-    take: &mut dyn FnMut(Record) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut refused = None;
-    let scanned = scan(dir, &mut |scanned| {
-        let mut records = Vec::new();
-        collect(dir, scanned, &mut records)?;
-        for record in records {
-            if refused.is_none() {
-                refused = take(record).err();
-            }
-        }
-        Ok(())
-    });
-    match (scanned, refused) {
-        (Err(error), _) => Err(error.into()),
-        (Ok(_), Some(error)) => Err(error),
-        (Ok(_), None) => Ok(()),
-    }
 }
 
 /// As [`read`], from the bytes of a journal. `name` is what errors call its directory.
@@ -104,15 +96,9 @@ pub(super) fn collect(dir: &Path, scanned: Scanned, records: &mut Vec<Record>) -
 
 /// What the records of a journal say of their run.
 pub(super) fn run_from(dir: &Path, records: Vec<Record>) -> Run {
-    let id = match records.first().map(|record| &record.event) {
-        Some(Event::RunStarted { run, .. }) => run.clone(),
-        _ => dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-    };
-    let mut events = records.iter().rev().map(|record| &record.event);
-    let last = events.find(|event| !matches!(event, Event::Repaired { .. }));
-    let finished = matches!(last, Some(Event::RunEnded { .. }));
-    let stopped = matches!(last, Some(Event::RunStopped { .. }));
-    Run { id, dir: dir.to_owned(), records, finished, stopped }
+    let mut run = Run::begun_by(dir, records.first());
+    records.iter().for_each(|record| run.tell(record));
+    Run { records, ..run }
 }
 
 /// A blob of a run, checked against its name.
