@@ -273,25 +273,13 @@ impl Work<'_> {
             }
             StepAnswer::CutOff { by_reboot, stdout, stderr } => {
                 let why = if by_reboot { "it was cut off by a reboot" } else { "it was killed" };
-                let mut end = match &step.effect {
-                    Some(effect) => self.judge_by_effect(reach, effect, why).await,
-                    None => self.judge_by_product(reach, order, why).await,
-                };
-                end.reboot_needed = !by_reboot && may_need_reboot(step, &end);
-                end.with_output(stdout, stderr)
+                let end = self.judge_without_status(reach, order, why, true).await;
+                // A reboot that it asked for has happened.
+                let reboot_needed = end.reboot_needed && !by_reboot;
+                StepEnd { reboot_needed, ..end }.with_output(stdout, stderr)
             }
             StepAnswer::Forgotten => {
-                let why = "the host has no record of it any more";
-                let mut end = match &step.effect {
-                    Some(effect) => self.judge_by_effect(reach, effect, why).await,
-                    // It may have ended with a status that was not accepted.
-                    None => {
-                        let reason = format!("{why}: how it ended is not known");
-                        StepEnd { dead: true, ..StepEnd::interrupted(reason) }
-                    }
-                };
-                end.reboot_needed = may_need_reboot(step, &end);
-                end
+                self.judge_without_status(reach, order, "the host has no record of it any more", false).await
             }
             StepAnswer::LockLost(holder) => {
                 StepEnd::interrupted(format!("the host's lock was lost: {}", locked_by(&holder)))
@@ -300,11 +288,31 @@ impl Work<'_> {
         }
     }
 
-    /// How a step ended that left no status: its effect tells, or nothing does.
-    async fn judge_by_effect<R: Reach>(&self, reach: &mut R, effect: &Rule, why: &str) -> StepEnd {
+    /// How a step ended that left no status: its effect tells; without one its product, where it surely did not
+    /// end by itself (`was_cut_off`): else it may have ended with a status that was not accepted. Taken for
+    /// done, it may have ended with a status that asks for a reboot.
+    async fn judge_without_status<R: Reach>(
+        &self,
+        reach: &mut R,
+        order: &StepOrder<'_>,
+        why: &str,
+        was_cut_off: bool,
+    ) -> StepEnd {
         if deliberate::is_on(Defect::CutOffTakenForDone) {
             return StepEnd::of(StepResult::Done, None);
         }
+        let end = match &order.step.effect {
+            Some(effect) => self.judge_by_effect(reach, effect, why).await,
+            None if was_cut_off => self.judge_by_product(reach, order, why).await,
+            None => {
+                StepEnd { dead: true, ..StepEnd::interrupted(format!("{why}: how it ended is not known")) }
+            }
+        };
+        let reboot_needed = end.result == StepResult::Done && !order.step.reboot_codes.is_empty();
+        StepEnd { reboot_needed, ..end }
+    }
+
+    async fn judge_by_effect<R: Reach>(&self, reach: &mut R, effect: &Rule, why: &str) -> StepEnd {
         let seen = self.await_truth(reach, effect, Duration::ZERO).await;
         let mut end = if seen.truth.is_true() {
             StepEnd::of(StepResult::Done, Some(format!("{why}, but its effect holds")))
@@ -320,9 +328,6 @@ impl Work<'_> {
     /// the host's state is depends on the steps after it and on the verification at its end all the same.
     async fn judge_by_product<R: Reach>(&self, reach: &mut R, order: &StepOrder<'_>, why: &str) -> StepEnd {
         let step = order.step;
-        if deliberate::is_on(Defect::CutOffTakenForDone) {
-            return StepEnd::of(StepResult::Done, None);
-        }
         if order.claim != claim(step, 1) {
             let reason = format!("{why}: how this attempt ended is not known");
             return StepEnd { dead: true, ..StepEnd::interrupted(reason) };
@@ -505,11 +510,6 @@ struct Seen {
     reason: String,
     /// Whether the host could not be asked at all.
     lost: bool,
-}
-
-/// Whether a step that is taken for done without its status may have ended with one that asks for a reboot.
-fn may_need_reboot(step: &PlannedStep, end: &StepEnd) -> bool {
-    end.result == StepResult::Done && end.status.is_none() && !step.reboot_codes.is_empty()
 }
 
 fn refuses(step: &PlannedStep, stdout: &BoundedOutput, stderr: &BoundedOutput) -> bool {
