@@ -306,7 +306,7 @@ fn a_run_that_a_person_accepted_comes_before_the_last_good_one() {
     };
     let job = stubbed("github-actions.yml", 0);
     assert_eq!(job.run().code, Some(0));
-    accepted(&job, "work/accepted/runs/run-reviewed");
+    accepted(&job, "checkout/accepted/runs/run-reviewed");
 
     let job = stubbed("gitlab-ci.yml", 0);
     assert_eq!(job.run().code, Some(0));
@@ -319,7 +319,7 @@ fn a_run_that_a_person_accepted_comes_before_the_last_good_one() {
     let job = with(job, "CI_PROJECT_ID", "12");
     job.program("curl", "printf '%s\\n' \"$*\" >>\"$JOB/calls\"; cat >\"$JOB/header\"; [ \"$5\" = accepted.zip ] || exit 9; : >\"$5\"");
     job.program("unzip", "mkdir -p accepted/evidence/runs/run-reviewed");
-    accepted(&job, "work");
+    accepted(&job, "checkout");
     assert_eq!(job.read("header"), "JOB-TOKEN: TOKEN-SECRET\n");
     assert!(job.read("calls").contains("https://git.example/api/v4/projects/12/jobs/4711/artifacts"));
     assert_no_traces("gitlab-ci.yml", &job);

@@ -39,7 +39,7 @@ fn real(recipe: &'static str) -> Job {
         job.variables.insert("UPROOT_SEAL_KEY".to_owned(), job.read("seal_key").trim_end().to_owned());
     }
     let signer = format!("ci@example.org namespaces=\"uproot-seal\" {}", job.read("seal_key.pub"));
-    std::fs::write(job.at("work/uproot/allowed_signers"), signer).unwrap();
+    std::fs::write(job.at("checkout/uproot/allowed_signers"), signer).unwrap();
     let playbook = format!(
         "uproot: 1\nname: a marker\nproducts:\n  - id: marker\n    name: Marker\n    vendor: A vendor\n    \
          platforms: [linux]\n    sources: [\"https://vendor.example/\"]\n    report_only: true\n    detect: {{ path: {} }}\n",
@@ -53,7 +53,7 @@ fn real(recipe: &'static str) -> Job {
 /// The inventory: this machine, and more.
 fn hosts(job: &Job, more: &str) {
     let text = format!("uproot_inventory: 1\nhosts:\n  here: {{ connection: local }}\n{more}");
-    std::fs::write(job.at("work/uproot/hosts.yml"), text).unwrap();
+    std::fs::write(job.at("checkout/uproot/hosts.yml"), text).unwrap();
 }
 
 /// The runs that the job keeps.
@@ -119,7 +119,7 @@ fn the_reports_of_a_red_day_are_whole() {
             let id = runs(&job).pop().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
             format!("state/reports/{id}")
         } else {
-            "work/evidence".to_owned()
+            "checkout/evidence".to_owned()
         };
         let report = |name: &str| job.read(&format!("{place}/{name}"));
         assert!(report("report.html").contains("</html>"), "{recipe}");

@@ -109,16 +109,16 @@ impl Job {
     pub fn new(recipe: &'static str, uproot: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
-        for name in ["bin", "tmp", "work/uproot", "home"] {
+        for name in ["bin", "tmp", "checkout/uproot", "home"] {
             std::fs::create_dir_all(at(name)).unwrap();
         }
         let mut variables = settings(recipe);
         let file = |name: &str| at(name).to_str().unwrap().to_owned();
         std::fs::write(at("ssh_key"), "SSH-SECRET\n").unwrap();
         std::fs::write(at("seal_key"), "SEAL-SECRET\n").unwrap();
-        std::fs::write(at("work/uproot/hosts.yml"), "hosts: {}\n").unwrap();
-        std::fs::write(at("work/uproot/known_hosts"), "").unwrap();
-        std::fs::write(at("work/uproot/allowed_signers"), "").unwrap();
+        std::fs::write(at("checkout/uproot/hosts.yml"), "hosts: {}\n").unwrap();
+        std::fs::write(at("checkout/uproot/known_hosts"), "").unwrap();
+        std::fs::write(at("checkout/uproot/allowed_signers"), "").unwrap();
         let own: &[(&str, String)] = match recipe {
             "github-actions.yml" => &[
                 ("UPROOT_SSH_KEY", "SSH-SECRET".to_owned()),
@@ -167,12 +167,12 @@ impl Job {
 
     /// Where the job keeps the runs of its last day.
     pub fn evidence(&self) -> PathBuf {
-        if self.recipe == "cron.sh" { self.at("state/runs") } else { self.at("work/evidence/runs") }
+        if self.recipe == "cron.sh" { self.at("state/runs") } else { self.at("checkout/evidence/runs") }
     }
 
     /// What the CI does between two days: a clean checkout, and the last good run from its store.
     fn next_day(&self) {
-        let work = self.at("work");
+        let work = self.at("checkout");
         match self.recipe {
             "Jenkinsfile" => {
                 // Its own first step, and the plugin that copies the last successful build's artefacts.
@@ -200,8 +200,8 @@ impl Job {
             let setting = |name: &str| self.variables.get(name).cloned().unwrap_or_default();
             let place = self.dir.path().to_str().unwrap().to_owned();
             let yours = format!(
-                "inventory=$JOB/work/uproot/hosts.yml\nknown_hosts=$JOB/work/uproot/known_hosts\nssh_key=$JOB/ssh_key\n\
-                 seal_key=$JOB/seal_key\nallowed_signers=$JOB/work/uproot/allowed_signers\nstate=$JOB/state\n\
+                "inventory=$JOB/checkout/uproot/hosts.yml\nknown_hosts=$JOB/checkout/uproot/known_hosts\nssh_key=$JOB/ssh_key\n\
+                 seal_key=$JOB/seal_key\nallowed_signers=$JOB/checkout/uproot/allowed_signers\nstate=$JOB/state\n\
                  fail_on={}\noptions='{}'\n",
                 setting("FAIL_ON"),
                 setting("OPTIONS"),
@@ -230,7 +230,7 @@ impl Job {
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
-            .current_dir(self.at("work"))
+            .current_dir(self.at("checkout"))
             .env_clear()
             .envs(&self.variables)
             .env("PATH", format!("{}:/usr/bin:/bin", self.at("bin").display()))
