@@ -52,22 +52,27 @@ fn pictures_of_three_widths_in_both_schemes_and_on_paper() {
     let mut page = browser.page();
     page.open(&file);
     settle(&mut page);
-    for width in [390, 1024, 1600] {
-        for scheme in ["light", "dark"] {
-            page.look(width, scheme, "screen");
-            let wide = page.number("document.documentElement.scrollWidth");
-            assert!(wide <= f64::from(width), "{width} px: the page is {wide} px wide");
-            let picture = output_folder().join(format!("everything-{width}-{scheme}.png"));
-            page.picture(&picture);
-            println!("{}", picture.display());
-        }
-    }
+    picture_at_every_width(&mut page, "everything");
     page.look(800, "dark", "");
     let pdf = output_folder().join("everything.pdf");
     page.print(&pdf);
     println!("{}", pdf.display());
     assert!(std::fs::read(&pdf).unwrap().starts_with(b"%PDF-"));
     assert_eq!(page.complaints(), [""; 0]);
+}
+
+/// Pictures of the page at three widths in both schemes, none of them wider than the window.
+fn picture_at_every_width(page: &mut Page<'_>, name: &str) {
+    for width in [390, 1024, 1600] {
+        for scheme in ["light", "dark"] {
+            page.look(width, scheme, "screen");
+            let wide = page.number("document.documentElement.scrollWidth");
+            assert!(wide <= f64::from(width), "{name}: {width} px: the page is {wide} px wide");
+            let picture = output_folder().join(format!("{name}-{width}-{scheme}.png"));
+            page.picture(&picture);
+            println!("{}", picture.display());
+        }
+    }
 }
 
 /// How many rows of hosts are seen.

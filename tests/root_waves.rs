@@ -91,7 +91,10 @@ fn a_wave_that_spent_its_budget_stops_and_the_next_is_not_touched() {
         assert_eq!(host.logins(), sight.logins, "{} was even connected to", host.name());
     }
     expect_few_begun_at_the_third_failure(&journal, &fleet.hosts);
-    assert_eq!(Fleet::in_state(&output, "skipped").len(), HOSTS - SECOND.start - begun, "{output}");
+    // A host whose lock was taken when the wave stopped is touched, and given back without a step.
+    let stepped = fleet.hosts[SECOND].iter().filter(|host| host.records().count("begin suite") > 0).count();
+    assert!(stepped <= begun, "{stepped} of {begun} touched hosts have a step");
+    assert_eq!(Fleet::in_state(&output, "skipped").len(), HOSTS - SECOND.start - stepped, "{output}");
     let report = output.json();
     let skipped = report["hosts"].as_array().unwrap().iter().find(|host| host["host"] == "h099").unwrap();
     assert!(skipped["reason"].as_str().unwrap().contains("second"), "{skipped:#}");

@@ -3,7 +3,9 @@
 use crate::browser::Browser;
 use crate::page::{assert_self_contained, assert_tame, parts};
 use crate::runs::{KESL, NONE, Run, campaign_of, finding, four_runs};
-use crate::{CONTRASTS, ROWS, click, fleets, names, output_folder, searched, set, settle};
+use crate::{
+    CONTRASTS, ROWS, click, fleets, names, output_folder, picture_at_every_width, searched, set, settle,
+};
 use proptest::prelude::*;
 use serde_json::json;
 use std::path::PathBuf;
@@ -408,16 +410,7 @@ fn pictures_of_the_campaign_at_three_widths() {
         let file = written(&format!("{name}.html"), &campaign);
         page.open(&file);
         settle(&mut page);
-        for width in [390, 1024, 1600] {
-            for scheme in ["light", "dark"] {
-                page.look(width, scheme, "screen");
-                let wide = page.number("document.documentElement.scrollWidth");
-                assert!(wide <= f64::from(width), "{name}: {width} px: the page is {wide} px wide");
-                let picture = output_folder().join(format!("{name}-{width}-{scheme}.png"));
-                page.picture(&picture);
-                println!("{}", picture.display());
-            }
-        }
+        picture_at_every_width(&mut page, name);
         page.look(800, "light", "");
         page.print(&output_folder().join(format!("{name}.pdf")));
         assert_eq!(page.complaints(), [""; 0]);

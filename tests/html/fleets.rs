@@ -485,7 +485,11 @@ pub(crate) fn hostile(text: &str) -> Report {
                 boot: BootIdentity::default(),
             },
         );
-        let output = || OutputRef { blob: Some(text()), total: 5, tail: text() };
+        let output = || OutputRef {
+            blob: Some(text()),
+            total: 5, // Never blank: an output of nothing but white space is not shown.
+            tail: format!("printed {}", text()),
+        };
         script.add(
             Some(&name),
             Event::StepOutcome {
