@@ -52,12 +52,14 @@ fn twenty_thousand_seeds_keep_every_promise() {
 }
 
 /// Found among a million: a step of which the host had no record any more, and one that was cut off in a later
-/// attempt, were taken for done because their product was gone; and a reboot that such a step may have asked for
-/// was forgotten.
+/// attempt, were taken for done because their product was gone; a reboot that such a step may have asked for was
+/// forgotten, also where it was run once more; a reboot that was only begun by a resumed run was taken for done
+/// because the host had had a new boot before; and a host was said to be `removed` whose name meant another
+/// machine by the time that its lock was given back.
 #[cfg(not(feature = "deliberate-defects"))]
 #[test]
 fn seeds_that_once_broke_a_promise_keep_it() {
-    for seed in [27_662, 59_165, 71_834, 79_145] {
+    for seed in [27_662, 59_165, 71_834, 79_145, 115_030, 136_238, 180_244, 184_334, 956_643] {
         if let Err(failure) = sim::run(seed, false) {
             panic!("{failure}");
         }

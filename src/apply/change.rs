@@ -152,7 +152,7 @@ impl Work<'_> {
         progress: &mut Progress,
     ) -> Result<(), SinkError> {
         let Some(reboot) = &self.host.reboot else { return Ok(()) };
-        let needed = progress.steps.iter().any(|step| step.was_begun() && step.reboot_needed);
+        let needed = progress.steps.iter().any(|step| step.reboot_needed);
         let known = self.past.step(&reboot.id).is_some();
         if (needed || known) && all_well(&progress.steps) {
             self.take_step(reach, reboot, progress).await?;

@@ -87,13 +87,20 @@ impl<'a> LiveHost<'a> {
             remedy,
             may_pass: may_pass(error.kind),
             cancelled: error.kind == TransportErrorKind::Cancelled || self.cancel.is_cancelled(),
+            other_machine: false,
         }
     }
 
     fn lost(&self, reason: &str, may_pass: bool) -> Unreached {
         let address = &self.host.connection.address;
         let cancelled = self.cancel.is_cancelled();
-        Unreached { reason: format!("{address}: {reason}"), remedy: None, may_pass, cancelled }
+        Unreached {
+            reason: format!("{address}: {reason}"),
+            remedy: None,
+            may_pass,
+            cancelled,
+            other_machine: false,
+        }
     }
 
     /// A session that may change the host, once that is permitted.
@@ -166,7 +173,13 @@ impl<'a> LiveHost<'a> {
 }
 
 fn lost_session() -> Unreached {
-    Unreached { reason: "it is not connected".to_owned(), remedy: None, may_pass: true, cancelled: false }
+    Unreached {
+        reason: "it is not connected".to_owned(),
+        remedy: None,
+        may_pass: true,
+        cancelled: false,
+        other_machine: false,
+    }
 }
 
 /// Whether the same attempt may go well a little later.

@@ -21,6 +21,8 @@ pub struct Unreached {
     pub may_pass: bool,
     /// Whether the run was cancelled.
     pub cancelled: bool,
+    /// Whether another machine than the planned one answers under the host's name.
+    pub other_machine: bool,
 }
 
 /// Who holds a host's lock.

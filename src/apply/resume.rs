@@ -21,6 +21,8 @@ pub struct StepPast {
     pub records: String,
     /// How the last one ended; none: the journal does not say.
     pub outcome: Option<StepSummary>,
+    /// The boots in which an attempt before the last one asked for a reboot, or may have.
+    pub asked_in: Vec<BootIdentity>,
 }
 
 impl StepPast {
@@ -39,6 +41,21 @@ impl StepPast {
     pub fn is_open(&self) -> bool {
         let told = |outcome: &StepSummary| outcome.result != StepResult::Interrupted;
         self.attempts > 0 && !self.outcome.as_ref().is_some_and(told)
+    }
+
+    /// Whether an attempt in this boot asked for a reboot, or may have: how it ended is not known.
+    #[must_use]
+    pub fn may_have_asked(&self, boot: &BootIdentity) -> bool {
+        // A boot that cannot be told from this one may be this one.
+        let same = |asked: &BootIdentity| match (&asked.boot_id, &boot.boot_id) {
+            (Some(asked), Some(now)) => asked == now,
+            _ => true,
+        };
+        self.asked_in.iter().any(same) || (self.last_may_have_asked() && same(&self.boot))
+    }
+
+    fn last_may_have_asked(&self) -> bool {
+        self.is_open() || self.outcome.as_ref().is_some_and(|outcome| outcome.reboot_needed)
     }
 }
 
@@ -167,7 +184,11 @@ impl Reading {
             Event::StepIntent { step, attempt, boot, .. } => {
                 let records = past.records.clone();
                 let step = past.steps.entry(step.clone()).or_default();
-                *step = StepPast { attempts: *attempt, boot: boot.clone(), records, outcome: None };
+                if step.last_may_have_asked() {
+                    step.asked_in.push(step.boot.clone());
+                }
+                (step.attempts, step.boot, step.records) = (*attempt, boot.clone(), records);
+                step.outcome = None;
             }
             Event::StepOutcome { step: id, product, result, reboot_needed, reason, .. } => {
                 let step = past.steps.entry(id.clone()).or_default();

@@ -119,7 +119,17 @@ impl Work<'_> {
             }
             end
         };
+        let end = self.keep_request(step, end);
         self.conclude(reach, step, end, began)
+    }
+
+    /// The reboot that an earlier attempt asked for, or may have, is still to come where this is its boot.
+    fn keep_request(&self, step: &PlannedStep, end: StepEnd) -> StepEnd {
+        let boot = self.facts.as_ref().map(|facts| facts.boot.clone()).unwrap_or_default();
+        let asked = || self.past.step(&step.id).is_some_and(|past| past.may_have_asked(&boot));
+        let well = matches!(end.result, StepResult::Done | StepResult::AlreadySo);
+        let reboot_needed = end.reboot_needed || (well && !step.reboot_codes.is_empty() && asked());
+        StepEnd { reboot_needed, ..end }
     }
 
     /// Takes up a step of which an earlier process of the run left only the intent, or an outcome that
@@ -209,8 +219,14 @@ impl Work<'_> {
         // Without this run's records a missing claim says nothing.
         let past = self.past.step(&step.id).map_or("", |past| past.records.as_str());
         let known = !past.is_empty() && past == self.records;
+        // A new boot is what a reboot is for: had the host one since the intent, none is begun any more.
+        let now = self.facts.as_ref().and_then(|facts| facts.boot.boot_id.as_ref());
+        let rebooted =
+            order.only_begin && now.is_some() && boot.boot_id.is_some() && now != boot.boot_id.as_ref();
+        let may_begin = may_begin && !rebooted;
         let answer = match reach.lookup(&order, may_begin && known).await {
             StepAnswer::NotBegun(_) if !known => StepAnswer::Forgotten,
+            StepAnswer::NotBegun(_) if rebooted => StepAnswer::Forgotten,
             StepAnswer::NotBegun(_) if may_begin => reach.begin(&order).await,
             answer => answer,
         };

@@ -118,6 +118,15 @@ pub(super) struct End {
 }
 
 impl End {
+    /// By the time that its lock was to be given back, the host's name meant another machine, of which
+    /// nothing is known: whatever was proven was proven of the one before.
+    fn of_other_machine(self, reason: &str) -> Self {
+        let Verdict { state, reason: before, remedy } = self.verdict;
+        let reason = format!("{reason}; the planned machine was last seen {}: {before}", state.word());
+        let verdict = Verdict { state: state.min(HostState::Drifted), reason, remedy };
+        Self { verdict, unfinished: self.unfinished || self.after_steps, ..self }
+    }
+
     /// Nothing was changed, and nothing is to be done again.
     fn of(verdict: Verdict) -> Self {
         Self { verdict, after_steps: false, unfinished: false, lost: false }
@@ -150,10 +159,14 @@ impl Work<'_> {
             Err(end) => return Ok(end),
         }
         let end = self.under_lock(reach).await?;
-        if !deliberate::is_on(Defect::LockKept) {
-            self.release(reach, end.lost).await?;
+        if deliberate::is_on(Defect::LockKept) {
+            return Ok(end);
         }
-        Ok(end)
+        let other_machine = self.release(reach, end.lost).await?;
+        Ok(match other_machine {
+            Some(reason) => end.of_other_machine(&reason),
+            None => end,
+        })
     }
 
     /// A host that was begun before is tried for as long as one that was lost in its work.
@@ -427,22 +440,27 @@ impl Work<'_> {
         Some(leaves.join("; "))
     }
 
-    /// Gives the lock back. A host that was given up as lost gets one try.
-    async fn release<R: Reach>(&self, reach: &mut R, lost: bool) -> Result<(), SinkError> {
+    /// Gives the lock back. A host that was given up as lost gets one try. Why it is another machine by
+    /// now, if it is.
+    async fn release<R: Reach>(&self, reach: &mut R, lost: bool) -> Result<Option<String>, SinkError> {
         self.activity("giving the lock back");
         let mut tries = if lost { MOST_TRIES } else { 0 };
+        let mut other_machine = None;
         let left = loop {
             match reach.release().await {
                 Ok(left) => break left.map(|left| escape_line(&left)),
                 Err(error) => {
                     tries += 1;
                     if let Err(error) = self.once_more(reach, tries, error).await {
-                        break Some(format!("not known, the host could not be asked: {}", error.reason));
+                        let left = format!("not known, the host could not be asked: {}", error.reason);
+                        other_machine = error.other_machine.then_some(error.reason);
+                        break Some(left);
                     }
                 }
             }
         };
-        self.context.sink.record(Some(&self.host.name), Event::LockReleased { left })
+        self.context.sink.record(Some(&self.host.name), Event::LockReleased { left })?;
+        Ok(other_machine)
     }
 
     pub(super) fn activity(&self, doing: &str) {
@@ -488,7 +506,7 @@ impl Work<'_> {
             self.regain(reach, lost).await?;
             match reach.look(&Questions::default()).await {
                 Ok(facts) => {
-                    return self.other_machine(&facts).map_or(Ok(()), |reason| Err(final_word(reason)));
+                    return self.other_machine(&facts).map_or(Ok(()), |reason| Err(swapped(reason)));
                 }
                 Err(error) if tries < MOST_TRIES => lost = error,
                 Err(error) => return Err(error),
@@ -514,7 +532,7 @@ impl Work<'_> {
                 Ok(facts) => {
                     return match self.other_machine(&facts) {
                         None => Ok(facts),
-                        Some(reason) => Err(final_word(reason)),
+                        Some(reason) => Err(swapped(reason)),
                     };
                 }
                 Err(error) => {
@@ -529,9 +547,9 @@ impl Work<'_> {
 /// A host whose connection breaks at the same question so many times is given up.
 const MOST_TRIES: u32 = 3;
 
-/// What no further try can change.
-fn final_word(reason: String) -> Unreached {
-    Unreached { reason, remedy: None, may_pass: false, cancelled: false }
+/// Another machine answers: no further try can change that.
+fn swapped(reason: String) -> Unreached {
+    Unreached { reason, remedy: None, may_pass: false, cancelled: false, other_machine: true }
 }
 
 /// Whose lock it is.

@@ -145,7 +145,7 @@ fn gone(before: &[Finding], steps: &[StepSummary], findings: &[Finding]) -> Verd
     let exempt = exempt(findings);
     let begun = steps.iter().any(StepSummary::was_begun);
     let state = match (begun, reboot_step(steps)) {
-        (true, Some(_)) => HostState::RemovedRebootPending,
+        (_, Some(_)) => HostState::RemovedRebootPending,
         _ if !exempt.is_empty() => HostState::Exempt,
         (false, _) => HostState::Clean,
         (true, None) => HostState::Removed,
@@ -189,7 +189,7 @@ fn worked_on(before: &[Finding], steps: &[StepSummary]) -> String {
     words.join(", ")
 }
 
-/// The first step that ran and said that a reboot is needed.
+/// The first step that asked for a reboot, in this attempt at it or an earlier one.
 fn reboot_step(steps: &[StepSummary]) -> Option<&StepSummary> {
-    steps.iter().find(|step| step.was_begun() && step.reboot_needed)
+    steps.iter().find(|step| step.reboot_needed)
 }

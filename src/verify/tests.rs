@@ -135,14 +135,15 @@ fn expected(steps: &[StepSummary], after: Option<[ProductState; 2]>) -> HostStat
         return Blocked;
     }
     let ran = any(StepResult::Done);
-    let reboot = steps.iter().any(|step| step.result == StepResult::Done && step.reboot_needed);
+    // Also of a step that was already so: an earlier attempt may have asked for it.
+    let reboot = steps.iter().any(|step| step.reboot_needed);
     match after {
         None if ran => Interrupted,
         None => Unknown,
         Some(states) if states.contains(&ProductState::Present) => Present,
         Some(states) if states.contains(&ProductState::Residue) => Residue,
         Some(states) if states.contains(&ProductState::Unknown) => Unknown,
-        Some(_) if ran && reboot => RemovedRebootPending,
+        Some(_) if reboot => RemovedRebootPending,
         Some(_) if ran => Removed,
         Some(_) => Clean,
     }

@@ -458,7 +458,11 @@ impl Check {
                     )
                 });
             }
-            Event::StepIntent { step, attempt, .. } => self.intent(at, index, step, *attempt, host.boot),
+            Event::StepIntent { step, attempt, boot, .. } => {
+                // One that its process wrote and did not live to act on is read by the next, maybe in a later boot.
+                let number = boot.boot_id.as_deref().and_then(|id| id.rsplit('-').next()?.parse().ok());
+                self.intent(at, index, step, *attempt, number.unwrap_or(host.boot).min(host.boot));
+            }
             Event::StepOutcome { step, result, status, reboot_needed, .. } => {
                 self.outcome(index, step, *result, *status, host);
                 let view = self.hosts[index].steps.entry(step.clone()).or_default();

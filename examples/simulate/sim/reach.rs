@@ -55,11 +55,17 @@ enum Passage {
 }
 
 fn lost(reason: &str) -> Unreached {
-    Unreached { reason: reason.to_owned(), remedy: None, may_pass: true, cancelled: false }
+    Unreached {
+        reason: reason.to_owned(),
+        remedy: None,
+        may_pass: true,
+        cancelled: false,
+        other_machine: false,
+    }
 }
 
 fn cancelled() -> Unreached {
-    Unreached { reason: "the run was cancelled".to_owned(), remedy: None, may_pass: false, cancelled: true }
+    Unreached { may_pass: false, cancelled: true, ..lost("the run was cancelled") }
 }
 
 fn output(text: &str) -> BoundedOutput {
@@ -266,12 +272,7 @@ impl Reach for SimulatedHost {
             Some(for_good) => {
                 let time = self.world.lock().random.between(1, 10_000);
                 self.sleep(time).await;
-                Err(Unreached {
-                    reason: "connection refused".to_owned(),
-                    remedy: None,
-                    may_pass: !for_good,
-                    cancelled: false,
-                })
+                Err(Unreached { may_pass: !for_good, ..lost("connection refused") })
             }
         }
     }

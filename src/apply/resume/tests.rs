@@ -32,7 +32,11 @@ impl Journal {
     }
 
     fn intent(&mut self, host: &str, step: &str, attempt: u32) {
-        let (product, summary, boot) = ("kesl".into(), String::new(), BootIdentity::default());
+        self.intent_in(host, step, attempt, BootIdentity::default());
+    }
+
+    fn intent_in(&mut self, host: &str, step: &str, attempt: u32, boot: BootIdentity) {
+        let (product, summary) = ("kesl".into(), String::new());
         self.add(Some(host), Event::StepIntent { step: step.into(), product, summary, attempt, boot });
     }
 
@@ -136,6 +140,28 @@ fn a_step_is_settled_open_or_neither() {
     let open: Vec<bool> = (1..6).map(|n| of(&format!("kesl/{n}")).is_open()).collect();
     assert_eq!(open, [false, false, true, true, false]);
     assert!(host.has_begun("kesl") && !host.has_begun("klnagent") && !host.has_begun("kes"));
+}
+
+#[test]
+fn a_reboot_that_an_earlier_attempt_may_have_asked_for_is_still_to_come_in_its_boot() {
+    let boot = |id: &str| BootIdentity { boot_id: Some(id.into()), init_start: None };
+    let mut journal = Journal::default();
+    journal.begin("h1");
+    // Its end is not known; then it failed, which is known; then it was begun once more after a reboot.
+    for (attempt, result, in_boot) in
+        [(1, StepResult::Interrupted, "a"), (2, StepResult::Failed, "a"), (3, StepResult::Failed, "b")]
+    {
+        journal.intent_in("h1", "kesl/1", attempt, boot(in_boot));
+        journal.outcome("h1", "kesl/1", result);
+    }
+    journal.intent_in("h1", "kesl/2", 1, boot("b"));
+    let past = journal.past(&plan(HOSTS));
+    let asked = |step: &str, in_boot: &BootIdentity| past.hosts["h1"].steps[step].may_have_asked(in_boot);
+    assert!(asked("kesl/1", &boot("a")));
+    assert!(!asked("kesl/1", &boot("b")), "what ended is known of this boot");
+    assert!(asked("kesl/1", &BootIdentity::default()), "which boot it is is not known");
+    assert!(asked("kesl/2", &boot("b")), "the last attempt is open");
+    assert!(!asked("kesl/2", &boot("c")));
 }
 
 #[test]
