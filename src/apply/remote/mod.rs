@@ -10,8 +10,9 @@
 //! A host may answer anything. Only an answer that is whole and has the right form is believed.
 
 mod answer;
+pub mod windows;
 
-pub use answer::{read_lock, read_release, read_renewal, read_step};
+pub use answer::{read_lock, read_release, read_renewal, read_step, read_windows_step, windows_lines};
 
 use super::reach::{LockOrder, StepOrder};
 use crate::model::Secret;
