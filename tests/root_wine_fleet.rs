@@ -18,8 +18,8 @@ use lab::Lab;
 use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Mutex;
-use std::time::Instant;
-use wine_lab::{Kind, Msi, Output, WineHost, WineLab};
+use std::time::{Duration, Instant};
+use wine_lab::{Fault, Kind, Msi, Output, Running, ToolFault, WineHost, WineLab};
 
 /// Every check that Windows answers, for products named as the lab's packages are.
 const PLAYBOOK: &str = r#"uproot: 1
@@ -353,4 +353,106 @@ fn each_kind_of_package_is_found_planned_for_nobody_and_gone_when_it_is_gone() {
         assert_eq!((report["state"].as_str().unwrap(), names), expected, "{}: {left:#?}", host.name());
     }
     println!("{:?}: verified", begin.elapsed());
+}
+
+/// The most memory that a run has had so far, in kB.
+fn peak(run: &Running) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/status", run.id())).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or(0, |line| line.trim().trim_end_matches(" kB").parse().unwrap())
+}
+
+/// Runs `identify`, and insists on bounds and on a text that no terminal obeys.
+#[track_caller]
+fn identify_bounded(lab: &WineLab, hosts: &[&WineHost], words: &[&str]) -> Output {
+    let inventory = lab.inventory_file(hosts.iter().copied());
+    let (known, runs) = (lab.known_hosts(), lab.dir().join("runs"));
+    let (begin, mut most) = (Instant::now(), 0);
+    let html = lab.dir().join("report.html");
+    let [inventory, known, runs, html] =
+        [&inventory, &known, &runs, &html].map(|path| path.to_str().unwrap());
+    let places = ["-i", inventory, "--known-hosts", known, "--runs", runs, "-o", html, "--format", "html"];
+    let mut run = lab.start_uproot(&[&["identify", "--idle-timeout", "5"][..], &places, words].concat());
+    while run.is_running() {
+        most = most.max(peak(&run));
+        assert!(begin.elapsed() < Duration::from_secs(60), "it takes too long");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let output = run.finish();
+    println!("{words:?}: {:?}, {most} kB", begin.elapsed());
+    assert!((1..300_000).contains(&most), "{most} kB");
+    for text in [&output.stdout, &output.stderr, &std::fs::read_to_string(html).unwrap()] {
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "a control character: {text:?}");
+    }
+    output
+}
+
+#[test]
+fn a_hostile_host_is_unknown_within_bounds() {
+    let lab = WineLab::new();
+    let mut host = lab.host("hostile").start();
+    let garbage: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let escapes = b"\x1b[2J\x1b]0;owned\x07\x9b31m\r\nOS=Windows_NT\r\n\x00\x08\xe2\x80\xae".repeat(50);
+    for (name, fault) in [
+        ("nothing", Fault::Lies(Vec::new(), 0)),
+        ("garbage", Fault::Lies(garbage, 0)),
+        ("control characters", Fault::Lies(escapes, 1)),
+        ("UTF-16", Fault::Utf16),
+        ("closes early", Fault::CutsAfter(2000)),
+        ("a gigabyte", Fault::Floods(1 << 30)),
+        ("never answers", Fault::Hangs),
+    ] {
+        host.no_faults();
+        host.fault("", fault);
+        let report = identify_bounded(&lab, &[&host], &["--format", "json"]).expect_code(3).json();
+        let host = host_of(&report, "hostile");
+        // Without a `cmd.exe` that obeys its first lines there was no session.
+        let state = host["state"].as_str().unwrap();
+        assert!(["unknown", "unreachable"].contains(&state), "{name}: {host:#}");
+        assert_eq!(absent(host), [""; 0], "{name}");
+        println!("{name}: {state}, {}", host["reason"]);
+    }
+    host.shut_down();
+    let output = identify_bounded(&lab, &[&host], &["--format", "table"]).expect_code(3);
+    assert!(output.stdout.contains("unreachable"), "{output}");
+}
+
+#[test]
+fn tools_that_hang_lie_or_flood_leave_a_host_unknown_within_bounds() {
+    let lab = WineLab::new();
+    let names = ["hangs", "lies", "silent", "floods"];
+    let hosts = lab.start_all(names.map(|name| lab.host(name)).into());
+    two_at_once(hosts.iter(), |host| {
+        host.furnish();
+        let silence = ToolFault::Says(Vec::new(), 0);
+        match host.name() {
+            "hangs" => host.tool_fault("tasklist", &ToolFault::Hangs(Vec::new())),
+            "lies" => host.tool_fault("tasklist", &silence),
+            "silent" => host.tool_fault("reg", &silence),
+            _ => host.tool_fault("tasklist", &ToolFault::Floods),
+        }
+    });
+    // A name that a terminal would obey.
+    let key = "HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\hostile";
+    hosts[0]
+        .import(&format!("[{key}]\r\n\"DisplayName\"=\"Kaspersky Endpoint Security \u{1b}[31m\u{8}\"\r\n"));
+    let playbook = lab.write("playbook.yml", PLAYBOOK);
+    let words = ["--playbook", playbook.to_str().unwrap(), "--format", "json"];
+    let hosts: Vec<&WineHost> = hosts.iter().collect();
+    // Something is there for sure on one: 1 goes before 3.
+    let report = identify_bounded(&lab, &hosts, &words).expect_code(1).json();
+    tell_times(&report);
+    for name in names {
+        let host = host_of(&report, name);
+        println!("{name}: {}, {}", host["state"], host["reason"]);
+        if name != "hangs" {
+            assert_eq!(host["state"], "unknown", "{host:#}");
+        }
+        assert!(!absent(host).contains(&"common"), "{name}: {host:#}");
+    }
+    assert_eq!(absent(host_of(&report, "silent")), [""; 0]);
+    let endpoint = host_of(&report, "hangs")["findings"].as_array().unwrap().iter();
+    let endpoint: Vec<_> = endpoint.filter(|one| one["product"] == "endpoint").collect();
+    assert_eq!(endpoint[0]["result"], "present");
+    assert!(endpoint[0].to_string().contains("Kaspersky Endpoint Security "), "{endpoint:#?}");
 }
