@@ -1,6 +1,8 @@
 //! A small root directory that answers as a Mac does: stub tools at the paths that macOS has them at, which
 //! print recorded answers. Needs a mount namespace: root, or unprivileged user namespaces.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use crate::facts_support::{ask, facts_of, is_root};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
