@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod catalogue_support;
 mod facts_support;
 #[path = "facts_support/mac.rs"]
 mod mac;
@@ -10,12 +11,12 @@ mod mac;
 use mac::{EXTENSIONS, Mac, SHELLS};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use uproot::detect::{ProductRules, finding, findings};
-use uproot::facts::{Facts, Gap, Listing, Questions, Topic, document};
-use uproot::model::{EvidenceRole, HostState, Platform, ProductState};
-use uproot::playbook::{Playbook, Product, read_catalogue};
+use uproot::facts::{Facts, Questions};
+use uproot::model::{HostState, Platform, ProductState};
+use uproot::playbook::Product;
 use uproot::verify::observed;
 
 /// What must stand among the facts by which each product is found present.
@@ -28,31 +29,12 @@ const MARKS: [(&str, &str); 6] = [
     ("kaspersky-common-mac", "com.kaspersky.kav_app 12.1.0"),
 ];
 
-fn whole() -> Playbook {
-    read_catalogue().unwrap_or_else(|wrong| panic!("{wrong}")).playbook
-}
-
 fn products() -> Vec<Product> {
-    let mut products = whole().products;
-    products.retain(|product| product.platforms.contains(&Platform::Macos));
-    products
+    catalogue_support::products(Platform::Macos)
 }
 
-fn directory(platform: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks/tests").join(platform)
-}
-
-/// Every document: product, result, facts.
 fn documents() -> Vec<(String, String, Facts)> {
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(directory("macos")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    let read = |path: &PathBuf| {
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let mut parts = name.split('.').map(str::to_owned);
-        (parts.next().unwrap(), parts.next().unwrap(), document::read(path).unwrap())
-    };
-    paths.iter().map(read).collect()
+    catalogue_support::documents(Platform::Macos)
 }
 
 fn one(product: &str, result: &str) -> Facts {
@@ -61,27 +43,16 @@ fn one(product: &str, result: &str) -> Facts {
 
 #[test]
 fn every_document_gives_its_result() {
-    let output = Command::new(env!("CARGO_BIN_EXE_uproot"))
-        .args(["playbook", "test", directory("macos").to_str().unwrap()])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(said, format!("{} passed, 0 failed\n", documents().len()));
+    catalogue_support::assert_every_document_gives_its_result(Platform::Macos);
 }
 
 #[test]
 fn every_product_has_a_document_of_each_result_and_is_only_reported() {
     let documents = documents();
     for product in products() {
-        for result in ["present", "absent", "residue", "unknown"] {
-            let has = documents.iter().any(|(id, is, _)| *id == product.id && is == result);
-            assert_eq!(has, result != "residue" || product.residue.is_some(), "{}.{result}", product.id);
-        }
+        catalogue_support::assert_is_reported_and_documented(&product, &documents);
         let reason = product.report_only.as_deref().unwrap_or_default();
         assert!(reason.contains("removes nothing on macOS") || product.id == "kaspersky-common-mac");
-        assert!(product.remove.is_empty(), "{}", product.id);
-        assert!(!product.confirmed || !product.sources.is_empty(), "{}", product.id);
-        assert!(product.sources.iter().all(|source| source.starts_with("https://")), "{}", product.id);
     }
 }
 
@@ -92,55 +63,15 @@ fn a_present_product_is_found_by_what_is_its_own() {
     assert_eq!(marks.len(), products.len());
     for (id, _, facts) in documents().iter().filter(|(_, result, _)| result == "present") {
         let product = products.iter().find(|product| product.id == *id).unwrap();
-        let found = finding(&ProductRules::from(product), facts);
-        let evidence = found.evidence.iter().filter(|one| one.role == EvidenceRole::Detect);
-        let told: Vec<&String> = evidence.flat_map(|one| &one.facts).collect();
-        let mark = marks[id.as_str()];
-        assert!(told.iter().any(|fact| fact.contains(mark)), "{id}: `{mark}` is not in {told:#?}");
+        let found = catalogue_support::found_by_its_mark(product, facts, marks[id.as_str()]);
         assert_eq!(found.version.is_some(), product.version.is_some(), "{id}");
     }
-}
-
-fn cut<T>(listing: &mut Listing<T>) {
-    listing.gaps.push(Gap { reason: "the stream was cut".to_owned(), remedy: None });
-}
-
-/// The facts with one question of the product answered by half, for each of them.
-fn halves(product: &Product, facts: &Facts) -> Vec<(String, Facts)> {
-    let asked = Questions::of_rules([&product.detect].into_iter().chain(&product.residue));
-    let mut all = Vec::new();
-    let mut add = |name: String, change: &dyn Fn(&mut Facts)| {
-        let mut less = facts.clone();
-        change(&mut less);
-        all.push((name, less));
-    };
-    for topic in &asked.topics {
-        add(format!("{topic:?}"), &|facts| match topic {
-            Topic::Services => cut(&mut facts.services),
-            Topic::Processes => cut(&mut facts.processes),
-            Topic::KernelModules => cut(&mut facts.kernel_modules),
-            Topic::Certificates => cut(&mut facts.certificates),
-            Topic::Receipts => cut(&mut facts.receipts),
-            Topic::SystemExtensions => cut(&mut facts.system_extensions),
-            Topic::Apps => cut(&mut facts.apps),
-            other => panic!("{}: this test does not know {other:?}", product.id),
-        });
-    }
-    for path in &asked.paths {
-        add(path.clone(), &|facts| cut(facts.paths.get_mut(path).unwrap()));
-    }
-    all
 }
 
 #[test]
 fn half_an_answer_is_never_absence() {
     for product in products() {
-        let halves = halves(&product, &one(&product.id, "absent"));
-        assert!(!halves.is_empty(), "{}", product.id);
-        for (question, less) in halves {
-            let found = finding(&ProductRules::from(&product), &less);
-            assert_eq!(found.result, ProductState::Unknown, "{} without `{question}`", product.id);
-        }
+        catalogue_support::assert_half_an_answer_is_unknown(&product, &one(&product.id, "absent"));
     }
 }
 
@@ -169,7 +100,7 @@ fn an_extension_that_waits_for_consent_or_a_restart_is_residue_and_never_clean()
 /// script's shells really walk.
 #[test]
 fn a_mac_is_asked_the_whole_catalogue_by_every_shell() {
-    let playbook = whole();
+    let playbook = catalogue_support::whole();
     let questions = Questions::of_playbook(&playbook);
     let mac = Mac::new();
     let results = |facts: &Facts| -> BTreeMap<String, ProductState> {
@@ -231,10 +162,8 @@ fn a_mac_is_asked_the_whole_catalogue_by_every_shell() {
 
 /// A document of a host of this platform on which every product's questions were answered, with nothing
 /// there.
-fn clean(platform: &str) -> Value {
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(directory(platform)).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
+fn clean(platform: Platform) -> Value {
+    let paths = catalogue_support::files(platform);
     let absent = paths.iter().filter(|path| path.file_name().unwrap().to_str().unwrap().contains(".absent."));
     let read =
         |path: &PathBuf| -> Value { serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap() };
@@ -275,22 +204,23 @@ impl Fleet {
     }
 }
 
-fn document_of(platform: &str, name: &str) -> Value {
-    serde_json::from_str(&std::fs::read_to_string(directory(platform).join(name)).unwrap()).unwrap()
+fn document_of(platform: Platform, name: &str) -> Value {
+    let path = catalogue_support::directory(platform).join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
 #[test]
 fn a_fleet_of_three_systems_is_one_playbook_one_run_and_one_report() {
     let fleet = Fleet(tempfile::tempdir().unwrap());
-    fleet.host("linux01", document_of("linux", "kesl.present.deb.json"), 1);
-    fleet.host("pc01", document_of("windows", "kes-windows.present.json"), 2);
-    fleet.host("mac01", document_of("macos", "kes-mac.present.json"), 3);
-    fleet.host("mac02", clean("macos"), 4);
-    let mut left = clean("macos");
+    fleet.host("linux01", document_of(Platform::Linux, "kesl.present.deb.json"), 1);
+    fleet.host("pc01", document_of(Platform::Windows, "kes-windows.present.json"), 2);
+    fleet.host("mac01", document_of(Platform::Macos, "kes-mac.present.json"), 3);
+    fleet.host("mac02", clean(Platform::Macos), 4);
+    let mut left = clean(Platform::Macos);
     left["system_extensions"] =
-        document_of("macos", "kaspersky-common-mac.residue.json")["system_extensions"].take();
+        document_of(Platform::Macos, "kaspersky-common-mac.residue.json")["system_extensions"].take();
     fleet.host("mac03", left, 5);
-    let mut unread = clean("macos");
+    let mut unread = clean(Platform::Macos);
     unread["receipts"]["gaps"] = json!([{ "reason": "`pkgutil` lists no receipt of Apple's" }]);
     fleet.host("mac04", unread, 6);
     let output = fleet.run(&["verify", "--facts", "facts", "--format", "json"]);

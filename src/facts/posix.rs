@@ -23,7 +23,19 @@ const MACOS_SYSTEM: &str = include_str!("posix/macos/system.sh");
 
 /// The section that answers a topic on Linux; none: no such thing exists there.
 pub(super) fn section(topic: Topic) -> Option<&'static str> {
-    Some(match topic {
+    let elsewhere = [Topic::Programs, Topic::Receipts, Topic::SystemExtensions, Topic::Apps];
+    (!elsewhere.contains(&topic)).then(|| name(topic))
+}
+
+/// The section that answers a topic on macOS; none: no such thing exists there, or this version does
+/// not ask for it.
+pub(super) fn section_of_macos(topic: Topic) -> Option<&'static str> {
+    let elsewhere = [Topic::Packages, Topic::Ports, Topic::ScheduledTasks, Topic::Programs];
+    (!elsewhere.contains(&topic)).then(|| name(topic))
+}
+
+fn name(topic: Topic) -> &'static str {
+    match topic {
         Topic::Packages => "packages",
         Topic::Services => "services",
         Topic::Processes => "processes",
@@ -33,25 +45,11 @@ pub(super) fn section(topic: Topic) -> Option<&'static str> {
         Topic::Groups => "groups",
         Topic::Ports => "ports",
         Topic::ScheduledTasks => "scheduled_tasks",
-        Topic::Programs | Topic::Receipts | Topic::SystemExtensions | Topic::Apps => return None,
-    })
-}
-
-/// The section that answers a topic on macOS; none: no such thing exists there, or this version does
-/// not ask for it.
-pub(super) fn section_of_macos(topic: Topic) -> Option<&'static str> {
-    Some(match topic {
-        Topic::Services => "services",
-        Topic::Processes => "processes",
-        Topic::KernelModules => "kernel_modules",
-        Topic::Certificates => "certificates",
-        Topic::Users => "users",
-        Topic::Groups => "groups",
+        Topic::Programs => "programs",
         Topic::Receipts => "receipts",
         Topic::SystemExtensions => "system_extensions",
         Topic::Apps => "apps",
-        Topic::Packages | Topic::Ports | Topic::ScheduledTasks | Topic::Programs => return None,
-    })
+    }
 }
 
 /// The asked patterns in the order of their numbers in the script, and whether the text is asked;
