@@ -3,15 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod catalogue_support;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use uproot::detect::{ProductRules, finding, findings};
-use uproot::facts::{Facts, Gap, Listing, Questions, Topic, document};
+use uproot::detect::{ProductRules, findings};
+use uproot::facts::{Facts, Questions, document};
 use uproot::inventory;
-use uproot::model::{EvidenceRole, HostState, Platform, ProductState};
+use uproot::model::{HostState, Platform};
 use uproot::plan::{self, HostInput, HostOutcome, PlanSettings, PlannedConnection};
-use uproot::playbook::{Playbook, Product, read_catalogue};
+use uproot::playbook::Product;
 use uproot::verify::observed;
 
 /// What must stand among the facts by which each product is found present.
@@ -37,54 +37,24 @@ const MARKS: [(&str, &str); 19] = [
     ("ultraav-windows", "UltraAV"),
 ];
 
-fn whole() -> Playbook {
-    read_catalogue().unwrap_or_else(|wrong| panic!("{wrong}")).playbook
-}
-
 fn products() -> Vec<Product> {
-    let mut products = whole().products;
-    products.retain(|product| product.platforms.contains(&Platform::Windows));
-    products
+    catalogue_support::products(Platform::Windows)
 }
 
-fn directory(platform: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks/tests").join(platform)
-}
-
-/// Every document: product, result, facts.
 fn documents() -> Vec<(String, String, Facts)> {
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(directory("windows")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    let read = |path: &PathBuf| {
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let mut parts = name.split('.').map(str::to_owned);
-        (parts.next().unwrap(), parts.next().unwrap(), document::read(path).unwrap())
-    };
-    paths.iter().map(read).collect()
+    catalogue_support::documents(Platform::Windows)
 }
 
 #[test]
 fn every_document_gives_its_result() {
-    let output = Command::new(env!("CARGO_BIN_EXE_uproot"))
-        .args(["playbook", "test", directory("windows").to_str().unwrap()])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(said, format!("{} passed, 0 failed\n", documents().len()));
+    catalogue_support::assert_every_document_gives_its_result(Platform::Windows);
 }
 
 #[test]
 fn every_product_has_a_document_of_each_result_and_is_only_reported() {
     let documents = documents();
     for product in products() {
-        for result in ["present", "absent", "residue", "unknown"] {
-            let has = documents.iter().any(|(id, is, _)| *id == product.id && is == result);
-            assert_eq!(has, result != "residue" || product.residue.is_some(), "{}.{result}", product.id);
-        }
-        assert!(product.report_only.is_some() && product.remove.is_empty(), "{}", product.id);
-        assert!(!product.confirmed || !product.sources.is_empty(), "{}", product.id);
-        assert!(product.sources.iter().all(|source| source.starts_with("https://")), "{}", product.id);
+        catalogue_support::assert_is_reported_and_documented(&product, &documents);
     }
 }
 
@@ -95,45 +65,10 @@ fn a_present_product_is_found_by_what_is_its_own() {
     assert_eq!(marks.len(), products.len());
     for (id, _, facts) in documents().iter().filter(|(_, result, _)| result == "present") {
         let product = products.iter().find(|product| product.id == *id).unwrap();
-        let found = finding(&ProductRules::from(product), facts);
-        let evidence = found.evidence.iter().filter(|one| one.role == EvidenceRole::Detect);
-        let told: Vec<&String> = evidence.flat_map(|one| &one.facts).collect();
-        let mark = marks[id.as_str()];
-        assert!(told.iter().any(|fact| fact.contains(mark)), "{id}: `{mark}` is not in {told:#?}");
+        let found = catalogue_support::found_by_its_mark(product, facts, marks[id.as_str()]);
         let has_program = !facts.programs.items.iter().all(|program| program.key == "7-Zip");
         assert_eq!(found.version.is_some(), product.version.is_some() && has_program, "{id}");
     }
-}
-
-fn cut<T>(listing: &mut Listing<T>) {
-    listing.gaps.push(Gap { reason: "the stream was cut".to_owned(), remedy: None });
-}
-
-/// The facts with one question of the product answered by half, for each of them.
-fn halves(product: &Product, facts: &Facts) -> Vec<(String, Facts)> {
-    let asked = Questions::of_rules([&product.detect].into_iter().chain(&product.residue));
-    let mut all = Vec::new();
-    let mut add = |name: &str, change: &dyn Fn(&mut Facts)| {
-        let mut less = facts.clone();
-        change(&mut less);
-        all.push((name.to_owned(), less));
-    };
-    for topic in &asked.topics {
-        match topic {
-            Topic::Programs => add("programs", &|facts| cut(&mut facts.programs)),
-            Topic::Services => add("services", &|facts| cut(&mut facts.services)),
-            Topic::Processes => add("processes", &|facts| cut(&mut facts.processes)),
-            Topic::Certificates => add("certificates", &|facts| cut(&mut facts.certificates)),
-            other => panic!("{}: this test does not know {other:?}", product.id),
-        }
-    }
-    for path in &asked.paths {
-        add(path, &|facts| cut(facts.paths.get_mut(path).unwrap()));
-    }
-    for key in asked.registry.keys() {
-        add(key, &|facts| cut(facts.registry.get_mut(key).unwrap()));
-    }
-    all
 }
 
 #[test]
@@ -141,12 +76,7 @@ fn half_an_answer_is_never_absence() {
     let products = products();
     for (id, _, facts) in documents().iter().filter(|(_, result, _)| result == "absent") {
         let product = products.iter().find(|product| product.id == *id).unwrap();
-        let halves = halves(product, facts);
-        assert!(!halves.is_empty(), "{id}");
-        for (question, less) in halves {
-            let found = finding(&ProductRules::from(product), &less);
-            assert_eq!(found.result, ProductState::Unknown, "{id} without `{question}`");
-        }
+        catalogue_support::assert_half_an_answer_is_unknown(product, facts);
     }
 }
 
@@ -182,7 +112,7 @@ fn clean_host() -> Facts {
 
 #[test]
 fn a_host_without_any_of_it_is_clean_and_one_with_a_product_is_present() {
-    let playbook = whole();
+    let playbook = catalogue_support::whole();
     let mut facts = clean_host();
     let state = |facts: &Facts| {
         let found = findings(playbook.products.iter().map(ProductRules::from), facts);
@@ -200,8 +130,9 @@ fn a_host_without_any_of_it_is_clean_and_one_with_a_product_is_present() {
 
 #[test]
 fn a_mixed_fleet_is_planned_and_windows_says_why_not() {
-    let playbook = whole();
-    let linux = document::read(&directory("linux").join("kesl.present.deb.json")).unwrap();
+    let playbook = catalogue_support::whole();
+    let linux =
+        document::read(&catalogue_support::directory(Platform::Linux).join("kesl.present.deb.json")).unwrap();
     let (_, _, windows) =
         documents().into_iter().find(|(id, is, _)| id == "kes-windows" && is == "present").unwrap();
     let mut inventory = inventory::local();

@@ -150,3 +150,22 @@ fn an_ordinary_user_runs_only_the_root_suites_by_sudo() {
     assert!(all.contains("by <> test --no-fail-fast --test alpha"), "{all}");
     assert!(all.contains("by <sudo -E> test --no-fail-fast --test root_beta"), "{all}");
 }
+
+#[test]
+fn suites_that_wait_run_beside_the_others_and_are_told_after_them() {
+    let results = "alpha|0|the others\\ntest result: ok. 3 passed; 0 failed; 0 ignored;\n\
+                   root_odd|101|beside\\ntest result: FAILED. 1 passed; 2 failed; 0 ignored;\n\
+                   simulation|0|the last\\ntest result: ok. 1 passed; 0 failed; 0 ignored;\n";
+    let repository = Repository::new(results);
+    for suite in ["root_odd", "simulation"] {
+        std::fs::write(repository.dir.path().join(format!("tests/{suite}.rs")), "").unwrap();
+    }
+    for (program, text) in [("id", "echo 0"), ("mkdir", "exit 0"), ("unshare", "exit 0")] {
+        write_program(&repository.dir.path().join("bin").join(program), &format!("#!/bin/sh\n{text}\n"));
+    }
+    let (code, last, all) = repository.run(&["simulation", "root_odd", "alpha"]);
+    assert_eq!((code, last.as_str()), (1, "6 passed, 2 failed"), "{all}");
+    assert!(all.contains("failed: root_odd"), "{all}");
+    let place = |text: &str| all.lines().position(|line| line == text).expect(text);
+    assert!(place("the others") < place("beside") && place("beside") < place("the last"), "{all}");
+}

@@ -56,6 +56,9 @@ fn facts() -> Facts {
         files: BTreeMap::new(),
         programs: Listing::default(),
         user_programs: Listing::default(),
+        receipts: Listing::default(),
+        system_extensions: Listing::default(),
+        apps: Listing::default(),
         registry: BTreeMap::new(),
     }
 }

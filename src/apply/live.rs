@@ -81,25 +81,14 @@ impl<'a> LiveHost<'a> {
 
     fn unreached(&self, error: TransportError) -> Unreached {
         let remedy = if unreached_option(&error).is_some() { self.host.remedy.clone() } else { error.remedy };
-        Unreached {
-            reason: error.message,
-            remedy,
-            may_pass: may_pass(error.kind),
-            cancelled: error.kind == TransportErrorKind::Cancelled || self.cancel.is_cancelled(),
-            other_machine: false,
-        }
+        let cancelled = error.kind == TransportErrorKind::Cancelled || self.cancel.is_cancelled();
+        Unreached { remedy, cancelled, ..Unreached::of(error.message, may_pass(error.kind)) }
     }
 
     fn lost(&self, reason: &str, may_pass: bool) -> Unreached {
         let address = &self.host.connection.address;
         let cancelled = self.cancel.is_cancelled();
-        Unreached {
-            reason: format!("{address}: {reason}"),
-            remedy: None,
-            may_pass,
-            cancelled,
-            other_machine: false,
-        }
+        Unreached { cancelled, ..Unreached::of(format!("{address}: {reason}"), may_pass) }
     }
 
     /// A session that may change the host, once that is permitted.
@@ -179,13 +168,7 @@ impl<'a> LiveHost<'a> {
 }
 
 fn lost_session() -> Unreached {
-    Unreached {
-        reason: "it is not connected".to_owned(),
-        remedy: None,
-        may_pass: true,
-        cancelled: false,
-        other_machine: false,
-    }
+    Unreached::of("it is not connected", true)
 }
 
 /// Whether the same attempt may go well a little later.

@@ -92,15 +92,17 @@ fn after_reboot(verdict: Verdict, pending: Option<&RebootPending>, facts: &Facts
         "" => reason,
         also => format!("{reason}; {also}"),
     };
-    let reason = match (&pending.boot.boot_id, &facts.boot.boot_id) {
-        (Some(before), Some(now)) if before != now => {
+    let reason = match facts.boot.is_same(&pending.boot) {
+        Some(false) => {
             let reason = told(format!("removed by run {run}, and rebooted since"));
             return Verdict { reason, ..verdict };
         }
-        (Some(_), Some(_)) => {
+        Some(true) => {
             format!("removed by run {run}, which asked for a reboot that has not happened yet")
         }
-        _ => format!("removed by run {run}, which asked for a reboot; whether that happened cannot be read"),
+        None => {
+            format!("removed by run {run}, which asked for a reboot; whether that happened cannot be read")
+        }
     };
     Verdict { state: HostState::RemovedRebootPending, reason: told(reason), remedy: None }
 }

@@ -25,6 +25,14 @@ pub struct Unreached {
     pub other_machine: bool,
 }
 
+impl Unreached {
+    /// Lost for this reason. Nobody cancelled it, and as far as is known it is the planned machine.
+    #[must_use]
+    pub fn of(reason: impl Into<String>, may_pass: bool) -> Self {
+        Self { reason: reason.into(), remedy: None, may_pass, cancelled: false, other_machine: false }
+    }
+}
+
 /// Who holds a host's lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {

@@ -86,11 +86,10 @@ impl Work<'_> {
         if let Some(other) = self.other_machine(&facts) {
             return Boot::Other(other);
         }
-        let new = match (&before.boot_id, &facts.boot.boot_id) {
-            (Some(before), Some(now)) => before != now,
-            _ => return Boot::NotYet("which boot it is cannot be read".to_owned()),
+        let Some(same) = facts.boot.is_same(before) else {
+            return Boot::NotYet("which boot it is cannot be read".to_owned());
         };
-        if new || deliberate::is_on(Defect::OldBootAccepted) {
+        if !same || deliberate::is_on(Defect::OldBootAccepted) {
             self.facts = Some(Box::new(facts));
             Boot::New
         } else {

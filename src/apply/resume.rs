@@ -47,10 +47,7 @@ impl StepPast {
     #[must_use]
     pub fn may_have_asked(&self, boot: &BootIdentity) -> bool {
         // A boot that cannot be told from this one may be this one.
-        let same = |asked: &BootIdentity| match (&asked.boot_id, &boot.boot_id) {
-            (Some(asked), Some(now)) => asked == now,
-            _ => true,
-        };
+        let same = |asked: &BootIdentity| asked.is_same(boot) != Some(false);
         self.asked_in.iter().any(same) || (self.last_may_have_asked() && same(&self.boot))
     }
 

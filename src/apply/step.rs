@@ -220,13 +220,11 @@ impl Work<'_> {
         let past = self.past.step(&step.id).map_or("", |past| past.records.as_str());
         let known = !past.is_empty() && past == self.records;
         // A new boot is what a reboot is for: had the host one since the intent, none is begun any more.
-        let now = self.facts.as_ref().and_then(|facts| facts.boot.boot_id.as_ref());
-        let rebooted =
-            order.only_begin && now.is_some() && boot.boot_id.is_some() && now != boot.boot_id.as_ref();
+        let now = self.facts.as_ref().map(|facts| &facts.boot);
+        let rebooted = order.only_begin && now.and_then(|now| now.is_same(boot)) == Some(false);
         let may_begin = may_begin && !rebooted;
         let answer = match reach.lookup(&order, may_begin && known).await {
-            StepAnswer::NotBegun(_) if !known => StepAnswer::Forgotten,
-            StepAnswer::NotBegun(_) if rebooted => StepAnswer::Forgotten,
+            StepAnswer::NotBegun(_) if !known || rebooted => StepAnswer::Forgotten,
             StepAnswer::NotBegun(_) if may_begin => reach.begin(&order).await,
             answer => answer,
         };

@@ -549,7 +549,7 @@ const MOST_TRIES: u32 = 3;
 
 /// Another machine answers: no further try can change that.
 fn swapped(reason: String) -> Unreached {
-    Unreached { reason, remedy: None, may_pass: false, cancelled: false, other_machine: true }
+    Unreached { other_machine: true, ..Unreached::of(reason, false) }
 }
 
 /// Whose lock it is.

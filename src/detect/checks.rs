@@ -2,6 +2,7 @@
 //! where everything was seen and nothing can.
 
 use super::files;
+use super::macos;
 use super::outcome::{Doubt, Outcome, Scan};
 use super::software;
 use super::text::{LOST, LineTest, NameTest, cut};
@@ -43,9 +44,9 @@ pub(super) fn answer(check: &Check, facts: &Facts) -> Outcome {
             windows::registry(key, value.as_deref(), data.as_ref(), facts)
         }
         Check::Driver { name, file } => windows::driver(name.as_ref(), file.as_ref(), facts),
-        Check::Foreign { kind, .. } => {
-            Outcome::unknown(Doubt::new(format!("`{kind}` is not asked by this version")), true)
-        }
+        Check::Receipt { id, version } => macos::receipt(id, version.as_deref(), facts),
+        Check::SystemExtension { id, team } => macos::system_extension(id, team.as_deref(), facts),
+        Check::App { id, version } => macos::app(id, version.as_deref(), facts),
     }
 }
 
@@ -60,8 +61,11 @@ fn cannot_be_there(check: &Check, platform: Option<Platform>) -> bool {
         Check::Program { .. } | Check::Registry { .. } | Check::Driver { .. } => !windows,
         Check::Path { path, .. } | Check::FileContains { path, .. } => elsewhere(path),
         Check::Process { exe: Some(exe), .. } => elsewhere(exe),
-        Check::Package { .. } | Check::KernelModule { .. } => windows,
-        Check::Foreign { .. } => platform != Platform::Macos,
+        Check::Package { .. } => platform != Platform::Linux,
+        Check::KernelModule { .. } => windows,
+        Check::Receipt { .. } | Check::SystemExtension { .. } | Check::App { .. } => {
+            platform != Platform::Macos
+        }
         _ => false,
     }
 }

@@ -11,6 +11,7 @@
 mod checks;
 mod drift;
 mod files;
+mod macos;
 mod outcome;
 mod software;
 mod text;
@@ -207,6 +208,9 @@ fn remedies(facts: &Facts) -> impl Iterator<Item = &str> {
         &facts.scheduled_tasks.gaps,
         &facts.programs.gaps,
         &facts.user_programs.gaps,
+        &facts.receipts.gaps,
+        &facts.system_extensions.gaps,
+        &facts.apps.gaps,
     ];
     let paths = facts.paths.values().map(|listing| &listing.gaps);
     let files = facts.files.values().map(|listing| &listing.gaps);
@@ -242,6 +246,8 @@ fn version_of(source: &VersionSource, facts: &Facts) -> Option<String> {
     let version = match source {
         VersionSource::Package { name } => software::package_version(name, facts),
         VersionSource::Program { name } => windows::program_version(name, facts),
+        VersionSource::Receipt { id } => macos::receipt_version(id, facts),
+        VersionSource::App { id } => macos::app_version(id, facts),
         VersionSource::File { path, pattern } => files::version_in_file(path, pattern, facts),
     };
     version.map(|version| cut(version.trim(), 100).into_owned()).filter(|version| !version.is_empty())

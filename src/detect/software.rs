@@ -10,6 +10,8 @@ use crate::playbook::{PackageState, Pattern};
 
 /// How many bytes of a command's name Linux keeps (`TASK_COMM_LEN` less its NUL).
 const COMM_BYTES: usize = 15;
+/// How many macOS keeps (`MAXCOMLEN`).
+const MACOS_COMM_BYTES: usize = 16;
 
 pub(super) fn package(
     name: &Pattern,
@@ -160,7 +162,8 @@ pub(super) fn process(name: Option<&Pattern>, exe: Option<&Pattern>, facts: &Fac
     if name.is_none() && exe.is_none() {
         return names_nothing(false);
     }
-    let windows = facts.platform == Some(Platform::Windows);
+    // Where a process's path was not told, its name is its file's.
+    let named_by_file = matches!(facts.platform, Some(Platform::Windows | Platform::Macos));
     let (name, exe) = (
         name.map(|name| NameTest::on(facts.platform, name)),
         exe.map(|exe| NameTest::of_path(facts.platform, exe)),
@@ -174,7 +177,7 @@ pub(super) fn process(name: Option<&Pattern>, exe: Option<&Pattern>, facts: &Fac
             return named;
         }
         let of_file = exe.as_ref().map_or(Truth::True, |test| {
-            let file = || if windows { of_that_name(test, &process.name) } else { Truth::Unknown };
+            let file = || if named_by_file { of_that_name(test, process, facts) } else { Truth::Unknown };
             process.exe.as_deref().map_or_else(file, |path| test.matches(path))
         });
         named.and(of_file)
@@ -182,14 +185,18 @@ pub(super) fn process(name: Option<&Pattern>, exe: Option<&Pattern>, facts: &Fac
     .conclude(process_line, None, |process| process_doubt(process, facts))
 }
 
-/// Windows tells an executable's file name alone: one with another name than the pattern ends with is
-/// not it, wherever it lies.
-fn of_that_name(exe: &NameTest<'_>, name: &str) -> Truth {
+/// Windows tells an executable's file name alone, and macOS of a process that calls itself something
+/// else: one with another name than the pattern ends with is not it, wherever it lies.
+fn of_that_name(exe: &NameTest<'_>, process: &Process, facts: &Facts) -> Truth {
     let last = exe.text().rsplit('/').next().unwrap_or_default();
     if last.contains("**") || last.contains(['{', '}', '[', ']']) {
         return Truth::Unknown;
     }
-    NameTest::owned(Pattern::new(last)).matches(&name.to_lowercase()).and(Truth::Unknown)
+    let test = NameTest::owned(Pattern::new(last));
+    if facts.platform == Some(Platform::Macos) {
+        return has_name(&test, process, facts.platform).and(Truth::Unknown);
+    }
+    test.matches(&process.name.to_lowercase()).and(Truth::Unknown)
 }
 
 fn process_line(process: &Process) -> String {
@@ -207,35 +214,43 @@ fn process_doubt(process: &Process, facts: &Facts) -> Doubt {
             "Windows does not tell by `tasklist` where the executable of process {pid} `{}` is",
             cut(name, 40)
         )),
+        None if facts.platform == Some(Platform::Macos) => Doubt::new(format!(
+            "process {pid} `{}` was started under another name than its executable's path",
+            cut(name, 40)
+        )),
         None => Doubt::of_privilege(
             format!("the executable of process {pid} `{}` cannot be read", cut(name, 40)),
             facts,
         ),
         Some(exe) if exe.contains(LOST) => lost_characters("the executable", exe),
         Some(_) if name.contains(LOST) => lost_characters("the process", name),
-        Some(_) => {
-            Doubt::new(format!("the name of process {pid} `{}` is cut at 15 characters", cut(name, 40)))
-        }
+        Some(_) => Doubt::new(format!("the name of process {pid} `{}` is cut by the kernel", cut(name, 40))),
     }
 }
 
-/// Whether a process bears this command name, of which Linux keeps only the first 15 bytes: a
+/// Whether a process bears this command name, of which Linux keeps only the first 15 bytes, and macOS 16
+/// where the path is not known: a
 /// pattern that begins with more is compared as far as that goes; for one whose wildcard comes
 /// earlier the executable's file name tells the rest, where it begins with what was kept.
 fn has_name(test: &NameTest<'_>, process: &Process, platform: Option<Platform>) -> Truth {
     let comm = process.name.as_str();
     let direct = test.matches(comm);
     let lost = comm.contains(LOST);
-    let elsewhere = platform.is_some_and(|platform| platform != Platform::Linux);
-    if direct.is_true() || elsewhere || (comm.len() < COMM_BYTES && !lost) {
+    let kept_bytes = match platform {
+        Some(Platform::Windows) => return direct,
+        Some(Platform::Macos) if process.exe.is_some() => return direct,
+        Some(Platform::Macos) => MACOS_COMM_BYTES,
+        Some(Platform::Linux) | None => COMM_BYTES,
+    };
+    if direct.is_true() || (comm.len() < kept_bytes && !lost) {
         return direct;
     }
     let literal = test.literal();
-    if let Some(kept) = literal.as_bytes().get(..COMM_BYTES) {
+    if let Some(kept) = literal.as_bytes().get(..kept_bytes) {
         let kept = String::from_utf8_lossy(kept);
         return direct.or(NameTest::owned(Pattern::new(kept)).matches(comm));
     }
-    let shorter = !test.text().contains(['*', '?']) && test.text().len() <= COMM_BYTES;
+    let shorter = !test.text().contains(['*', '?']) && test.text().len() <= kept_bytes;
     if shorter || !(comm.starts_with(literal) || lost) {
         return direct;
     }

@@ -97,6 +97,9 @@ pub(crate) fn clean_host() -> Facts {
         files: BTreeMap::new(),
         programs: Listing::default(),
         user_programs: Listing::default(),
+        receipts: Listing::default(),
+        system_extensions: Listing::default(),
+        apps: Listing::default(),
         registry: BTreeMap::new(),
     }
 }
@@ -199,7 +202,9 @@ fn check() -> impl Strategy<Value = Check> {
             .prop_map(|(name, command)| Check::ScheduledTask { name, command }),
         (option::of(select(vec!["debian", "r*", "fedora"])), range())
             .prop_map(|(id, version)| Check::Os { id: id.map(Pattern::new), version }),
-        Just(Check::Foreign { kind: "receipt".into(), arguments: BTreeMap::new() }),
+        (pattern(), range()).prop_map(|(id, version)| Check::Receipt { id, version }),
+        pattern().prop_map(|id| Check::SystemExtension { id, team: None }),
+        (pattern(), range()).prop_map(|(id, version)| Check::App { id, version }),
     ]
 }
 
@@ -343,9 +348,12 @@ fn losses_of(check: &Check) -> Vec<u8> {
         Check::Port { .. } => vec![7, 38],
         Check::ScheduledTask { .. } => vec![8, 39, 40],
         Check::Os { .. } => vec![19, 20, 21, 43],
-        Check::Program { .. } | Check::Registry { .. } | Check::Driver { .. } | Check::Foreign { .. } => {
-            vec![22]
-        }
+        Check::Program { .. }
+        | Check::Registry { .. }
+        | Check::Driver { .. }
+        | Check::Receipt { .. }
+        | Check::SystemExtension { .. }
+        | Check::App { .. } => vec![22],
     }
 }
 

@@ -417,7 +417,7 @@ fn operating_systems() {
 #[test]
 fn what_only_another_platform_has() {
     let on = |platform| with(|facts| facts.platform = platform);
-    let receipt = || Check::Foreign { kind: "receipt".into(), arguments: [].into() };
+    let receipt = || Check::Receipt { id: pattern("com.vendor.*"), version: None };
     for (platform, truth) in [
         (Some(Platform::Linux), False),
         (Some(Platform::Windows), False),

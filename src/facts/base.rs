@@ -72,7 +72,7 @@ fn is_machine_id(id: &str) -> bool {
     id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn is_uuid(id: &str) -> bool {
+pub(super) fn is_uuid(id: &str) -> bool {
     // Boards without one have only zeros or only ones: that names no machine.
     let digits: Vec<u8> = id.bytes().filter(|byte| *byte != b'-').collect();
     digits.len() == 32

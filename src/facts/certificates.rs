@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
-/// Reads the section `certificates`.
-pub(super) fn parse(section: &Section<'_>, asker: Asker) -> Listing<Certificate> {
+/// Reads the section `certificates`, whose PEM `program` printed.
+pub(super) fn parse(section: &Section<'_>, asker: Asker, program: &str) -> Listing<Certificate> {
     let mut builder = Builder::new(section, asker);
     check_needs(&mut builder, section);
     let anchors: HashSet<&[u8]> = section.marks("anchor").map(|anchor| anchor.rest).collect();
@@ -20,7 +20,7 @@ pub(super) fn parse(section: &Section<'_>, asker: Asker) -> Listing<Certificate>
             builder.gap(format!("`{file}` was not read"));
             continue;
         };
-        run.failure("sed").into_iter().for_each(|failure| builder.gap(failure));
+        run.failure(program).into_iter().for_each(|failure| builder.gap(failure));
         let read = read_pem(&mut builder, &file, run.output.lines(), &mut seen);
         // A bundle always has certificates; another form than PEM is not read.
         if read == 0 {

@@ -9,6 +9,7 @@ mod frames;
 mod glob;
 mod kernel;
 mod listing;
+mod macos;
 mod packages;
 mod parse;
 mod paths;
@@ -56,11 +57,12 @@ pub struct Questions {
 pub enum Topic {
     /// Packages of every package manager.
     Packages,
-    /// Services (systemd units and SysV init scripts; services and drivers of Windows).
+    /// Services (systemd units and SysV init scripts; services and drivers of
+    /// Windows; jobs of macOS's launchd).
     Services,
     /// Processes.
     Processes,
-    /// Loaded kernel modules.
+    /// Loaded kernel modules; kernel extensions of macOS.
     KernelModules,
     /// Trusted certificates.
     Certificates,
@@ -74,6 +76,12 @@ pub enum Topic {
     ScheduledTasks,
     /// Programs with an uninstall entry (Windows).
     Programs,
+    /// Installer receipts (macOS).
+    Receipts,
+    /// System extensions (macOS).
+    SystemExtensions,
+    /// Applications by bundle id (macOS).
+    Apps,
 }
 
 /// Why a listing is empty of which nobody asked.
@@ -140,12 +148,13 @@ pub struct Package {
     pub status: String,
 }
 
-/// A service, or a driver of Windows.
+/// A service, a driver of Windows, or a job of launchd, whose name is its label.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Name without `.service`.
     pub name: String,
-    /// `systemd` or `sysv`; on Windows `service` or `driver`, and `unknown` where its type was not told.
+    /// `systemd` or `sysv`; on Windows `service` or `driver`, and `unknown` where its type was not told;
+    /// on macOS `launchd`.
     pub kind: String,
     /// The unit file or init script; none when systemd knows the unit without a file. On Windows the
     /// image path as the registry has it.
@@ -162,7 +171,8 @@ pub struct Service {
 pub struct Process {
     /// Its pid.
     pub pid: u32,
-    /// `comm`; on Windows the executable's file name.
+    /// `comm`; on Windows and macOS the executable's file name, on macOS only its first 16 bytes where its
+    /// path is not known.
     pub name: String,
     /// The executable's path without ` (deleted)`; none: it could not be read (not: there is none;
     /// kernel threads are left out of the listing).
@@ -212,7 +222,7 @@ pub struct FileText {
     pub kept_for: Vec<String>,
 }
 
-/// A loaded kernel module.
+/// A loaded kernel module, or a kernel extension of macOS by its bundle id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelModule {
     /// Its name.
@@ -222,7 +232,7 @@ pub struct KernelModule {
 /// A trusted certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
-    /// The file it stands in; on Windows the registry key of its store.
+    /// The file it stands in, on macOS the keychain; on Windows the registry key of its store.
     pub file: String,
     /// Its subject, `CN=…, O=…`.
     pub subject: String,
@@ -274,6 +284,42 @@ pub struct Program {
     pub quiet_uninstall: Option<String>,
 }
 
+/// A receipt of Apple's installer (macOS).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The package's id, `com.kaspersky.kav.core`.
+    pub id: String,
+    /// Its version; none: it was not read, as of all that comes from Apple.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// A system extension, running or not (macOS).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemExtension {
+    /// Its bundle id.
+    pub id: String,
+    /// Its developer's team id; empty: macOS does not show one.
+    pub team: String,
+    /// Short version and build as macOS shows them, `1.0/14`.
+    pub version: String,
+    /// `activated enabled`, `activated waiting for user`, `terminated waiting to uninstall on reboot`, …
+    pub state: String,
+}
+
+/// An application of `/Applications` or of a user's own (macOS).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct App {
+    /// Its directory.
+    pub path: String,
+    /// Its bundle id; none: it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `CFBundleShortVersionString`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
 /// A registry key that is there (Windows).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistryKey {
@@ -315,16 +361,16 @@ pub struct OsInfo {
     pub arch: String,
     /// Host name as the host says it.
     pub hostname: String,
-    /// `ID` of os-release; `windows`.
+    /// `ID` of os-release; `windows`, `macos`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// `ID_LIKE` of os-release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_like: Option<String>,
-    /// `VERSION_ID` of os-release; on Windows version and build.
+    /// `VERSION_ID` of os-release; on Windows version and build; macOS's product version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
-    /// `PRETTY_NAME` of os-release; on Windows its `ProductName`.
+    /// `PRETTY_NAME` of os-release; on Windows its `ProductName`; `macOS 14.1 (23B74)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretty_name: Option<String>,
 }
@@ -413,4 +459,13 @@ pub struct Facts {
     /// For each asked registry key or glob, the keys that are there (Windows).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub registry: BTreeMap<String, Listing<RegistryKey>>,
+    /// Installer receipts (macOS).
+    #[serde(default, skip_serializing_if = "Listing::was_not_asked")]
+    pub receipts: Listing<Receipt>,
+    /// System extensions (macOS).
+    #[serde(default, skip_serializing_if = "Listing::was_not_asked")]
+    pub system_extensions: Listing<SystemExtension>,
+    /// Applications (macOS).
+    #[serde(default, skip_serializing_if = "Listing::was_not_asked")]
+    pub apps: Listing<App>,
 }

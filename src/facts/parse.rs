@@ -5,7 +5,7 @@ use super::frames::{Section, Sections, read};
 use super::listing::Asker;
 use super::{
     Facts, FileText, Gap, Listing, PendingReboot, Privilege, Questions, Topic, accounts, base, certificates,
-    kernel, packages, paths, posix, processes, services, tasks,
+    kernel, macos, packages, paths, posix, processes, services, tasks,
 };
 use crate::model::Platform;
 use crate::playbook::{TextPattern, is_windows_path};
@@ -29,7 +29,10 @@ pub fn parse(
 ) -> Facts {
     let bytes = answer.stdout.bytes();
     let sections = read(&bytes, nonce, answer);
-    let base = base::parse(&sections.get("base"), host_key);
+    let mut base = base::parse(&sections.get("base"), host_key);
+    if base.platform == Some(Platform::Macos) {
+        macos::read_base(&sections.get("base"), &mut base);
+    }
     let mut facts = unanswered(host, questions, &not_recognised(&sections, &base), at);
     facts.platform = base.platform;
     facts.identity = base.identity;
@@ -45,6 +48,16 @@ pub fn parse(
         facts.mounts = base.mounts;
         let asker = Asker { is_root: base.uid == Some(0) };
         fill(&mut facts, &sections, questions, asker, base.hides_processes.as_deref());
+        facts.receipts = Listing::default();
+        facts.system_extensions = Listing::default();
+        facts.apps = Listing::default();
+    } else if base.platform == Some(Platform::Macos) {
+        leave_out_windows(&mut facts);
+        facts.pending_reboot = base.pending_reboot;
+        facts.mounts = base.mounts;
+        let asker = Asker { is_root: base.uid == Some(0) };
+        macos::fill(&mut facts, &sections, questions, asker);
+        fill_paths(&mut facts, &sections, questions, asker);
     }
     facts
 }
@@ -86,6 +99,9 @@ pub(super) fn unanswered(host: &str, questions: &Questions, reason: &str, at: Ti
         files: questions.files.keys().map(|file| (file.clone(), Listing::unanswered(reason))).collect(),
         programs: listing(asked(Topic::Programs), reason),
         user_programs: listing(asked(Topic::Programs), reason),
+        receipts: listing(asked(Topic::Receipts), reason),
+        system_extensions: listing(asked(Topic::SystemExtensions), reason),
+        apps: listing(asked(Topic::Apps), reason),
         registry: questions.registry.keys().map(|key| (key.clone(), Listing::unanswered(reason))).collect(),
     }
 }
@@ -94,7 +110,7 @@ fn listing<T>(asked: bool, reason: &str) -> Listing<T> {
     if asked { Listing::unanswered(reason) } else { Listing::default() }
 }
 
-/// Why nothing is known of a host that is not Linux, or did not say what it is.
+/// Why nothing is known of a host that is neither Linux nor macOS, or did not say what it is.
 fn not_recognised(sections: &Sections<'_>, base: &base::Base) -> String {
     match base.platform {
         _ if base.is_jail => {
@@ -102,7 +118,6 @@ fn not_recognised(sections: &Sections<'_>, base: &base::Base) -> String {
                 .to_owned()
         }
         _ if sections.is_empty() => sections.end().to_owned(),
-        Some(Platform::Macos) => "macOS is not supported by this version".to_owned(),
         _ if base.os.kernel_name.is_empty() => "the host did not say which system it runs".to_owned(),
         _ => format!("the system `{}` is not supported by this version", base.os.kernel_name),
     }
@@ -123,14 +138,18 @@ fn fill(
             Topic::Services => facts.services = services::parse(section, asker),
             Topic::Processes => facts.processes = processes::parse(section, asker, hides_processes),
             Topic::KernelModules => facts.kernel_modules = kernel::modules(section, asker),
-            Topic::Certificates => facts.certificates = certificates::parse(section, asker),
+            Topic::Certificates => facts.certificates = certificates::parse(section, asker, "sed"),
             Topic::Users => facts.users = accounts::parse(section, asker, "users", "/etc/passwd"),
             Topic::Groups => facts.groups = accounts::parse(section, asker, "groups", "/etc/group"),
             Topic::Ports => facts.ports = kernel::ports(section, asker),
             Topic::ScheduledTasks => facts.scheduled_tasks = tasks::parse(section, asker),
-            Topic::Programs => {}
+            Topic::Programs | Topic::Receipts | Topic::SystemExtensions | Topic::Apps => {}
         }
     }
+    fill_paths(facts, sections, questions, asker);
+}
+
+fn fill_paths(facts: &mut Facts, sections: &Sections<'_>, questions: &Questions, asker: Asker) {
     if !questions.paths.is_empty() || !questions.files.is_empty() {
         let section: Section<'_> = sections.get("paths");
         let mounts: HashSet<&str> = facts.mounts.items.iter().map(String::as_str).collect();

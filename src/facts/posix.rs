@@ -17,10 +17,25 @@ const ACCOUNTS: &str = include_str!("posix/accounts.sh");
 const KERNEL: &str = include_str!("posix/kernel.sh");
 const CERTIFICATES: &str = include_str!("posix/certificates.sh");
 const PATHS: &str = include_str!("posix/paths.sh");
+const MACOS_BASE: &str = include_str!("posix/macos/base.sh");
+const MACOS_SOFTWARE: &str = include_str!("posix/macos/software.sh");
+const MACOS_SYSTEM: &str = include_str!("posix/macos/system.sh");
 
-/// The section that answers a topic; none: no such thing exists where a POSIX shell is.
+/// The section that answers a topic on Linux; none: no such thing exists there.
 pub(super) fn section(topic: Topic) -> Option<&'static str> {
-    Some(match topic {
+    let elsewhere = [Topic::Programs, Topic::Receipts, Topic::SystemExtensions, Topic::Apps];
+    (!elsewhere.contains(&topic)).then(|| name(topic))
+}
+
+/// The section that answers a topic on macOS; none: no such thing exists there, or this version does
+/// not ask for it.
+pub(super) fn section_of_macos(topic: Topic) -> Option<&'static str> {
+    let elsewhere = [Topic::Packages, Topic::Ports, Topic::ScheduledTasks, Topic::Programs];
+    (!elsewhere.contains(&topic)).then(|| name(topic))
+}
+
+fn name(topic: Topic) -> &'static str {
+    match topic {
         Topic::Packages => "packages",
         Topic::Services => "services",
         Topic::Processes => "processes",
@@ -30,8 +45,11 @@ pub(super) fn section(topic: Topic) -> Option<&'static str> {
         Topic::Groups => "groups",
         Topic::Ports => "ports",
         Topic::ScheduledTasks => "scheduled_tasks",
-        Topic::Programs => return None,
-    })
+        Topic::Programs => "programs",
+        Topic::Receipts => "receipts",
+        Topic::SystemExtensions => "system_extensions",
+        Topic::Apps => "apps",
+    }
 }
 
 /// The asked patterns in the order of their numbers in the script, and whether the text is asked;
@@ -58,6 +76,12 @@ pub fn script(questions: &Questions, nonce: &str) -> ReadOnlyScript {
         (KERNEL, asks(&[Topic::KernelModules, Topic::Ports, Topic::Processes])),
         (CERTIFICATES, asks(&[Topic::Certificates])),
         (PATHS, asks_paths(questions)),
+        (MACOS_BASE, true),
+        (MACOS_SOFTWARE, asks(&[Topic::Services, Topic::Receipts, Topic::SystemExtensions, Topic::Apps])),
+        (
+            MACOS_SYSTEM,
+            asks(&[Topic::KernelModules, Topic::Processes, Topic::Certificates, Topic::Users, Topic::Groups]),
+        ),
     ];
     parts.extend(chosen.into_iter().filter_map(|(part, needed)| needed.then_some(part)));
     parts.into_iter().for_each(|part| push_code(&mut text, part));
@@ -66,24 +90,40 @@ pub fn script(questions: &Questions, nonce: &str) -> ReadOnlyScript {
     }
     text.push_str(
         "kernel=$(uname -srm 2>/dev/null)\n\
-         case $kernel in\nLinux\\ *) ;;\n\
+         uid=$(id -u 2>/dev/null)\n\
+         statable=\n\
+         case $kernel in\nLinux\\ *) ;;\nDarwin\\ *)\n",
+    );
+    push_sections(&mut text, "mac", questions, section_of_macos);
+    text.push_str(
+        "return 0 ;;\n\
          *) mark begin base; printf '|%s uname %s\\n|%s done base\\n' \"$N\" \"$kernel\" \"$N\"\n\
          mark end base; return 0 ;;\nesac\n\
-         uid=$(id -u 2>/dev/null)\n\
          if [ \"$uid\" = 0 ]; then HOME=/root; else HOME=${HOME:-/}; fi\n\
-         case $(stat -c %f / 2>/dev/null) in 4*) statable=1 ;; *) statable= ;; esac\n",
+         case $(stat -c %f / 2>/dev/null) in 4*) statable=1 ;; esac\n",
     );
-    // What may hang on a dead network file system comes last.
-    text.push_str("section base\n");
-    for section in questions.topics.iter().filter_map(|topic| section(*topic)) {
-        let _ = writeln!(text, "section {section}");
-    }
-    if asks_paths(questions) {
-        text.push_str("section paths\n");
-    }
+    push_sections(&mut text, "ask", questions, section);
     // The status of the last program that was asked says nothing.
     text.push_str("return 0\n}\nuproot_facts </dev/null\n");
     ReadOnlyScript::trusted(text)
+}
+
+/// Adds the calls of the sections that answer `questions` on one platform, whose functions begin with
+/// `ask` and `_`.
+fn push_sections(
+    text: &mut String,
+    ask: &str,
+    questions: &Questions,
+    section: fn(Topic) -> Option<&'static str>,
+) {
+    let _ = writeln!(text, "ask={ask}\nsection base");
+    for section in questions.topics.iter().filter_map(|topic| section(*topic)) {
+        let _ = writeln!(text, "section {section}");
+    }
+    // What may hang on a dead network file system comes last.
+    if asks_paths(questions) {
+        text.push_str("section paths\n");
+    }
 }
 
 fn asks_paths(questions: &Questions) -> bool {

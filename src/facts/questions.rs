@@ -68,8 +68,11 @@ impl Questions {
                 self.registry.entry(key.as_str().to_owned()).or_default().extend(value.clone());
                 return;
             }
-            // The operating system is always asked; what only macOS has is not.
-            Check::Os { .. } | Check::Foreign { .. } => return,
+            Check::Receipt { .. } => Topic::Receipts,
+            Check::SystemExtension { .. } => Topic::SystemExtensions,
+            Check::App { .. } => Topic::Apps,
+            // The operating system is always asked.
+            Check::Os { .. } => return,
         };
         self.topics.insert(topic);
     }
@@ -81,6 +84,12 @@ impl Questions {
             }
             VersionSource::Program { .. } => {
                 self.topics.insert(Topic::Programs);
+            }
+            VersionSource::Receipt { .. } => {
+                self.topics.insert(Topic::Receipts);
+            }
+            VersionSource::App { .. } => {
+                self.topics.insert(Topic::Apps);
             }
             VersionSource::File { path, pattern } => self.add_file(path, pattern),
         }

@@ -27,13 +27,7 @@ pub(super) fn sha256_hex(parts: &[&[u8]]) -> String {
 }
 
 fn hex_of(digest: Sha256) -> String {
-    let mut hex = String::with_capacity(HEX);
-    for byte in digest.finalize() {
-        for nibble in [byte >> 4, byte & 0xf] {
-            hex.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
-        }
-    }
-    hex
+    base16ct::lower::encode_string(&digest.finalize())
 }
 
 /// Reads on, and keeps the SHA-256 of what was read.

@@ -109,3 +109,11 @@ pub struct BootIdentity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_start: Option<u64>,
 }
+
+impl BootIdentity {
+    /// Whether it is the same boot; none: one of them could not be told.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> Option<bool> {
+        self.boot_id.as_ref().zip(other.boot_id.as_ref()).map(|(one, other)| one == other)
+    }
+}

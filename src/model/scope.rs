@@ -158,7 +158,8 @@ impl Exemption {
     /// expired after 2026-10-31: …`. The words of the files are in it as they stand: escape before showing.
     #[must_use]
     pub fn words(&self) -> String {
-        format!("{}: {}", self.flag(), self.reason)
+        let reason = if self.reason.is_empty() { String::new() } else { format!(": {}", self.reason) };
+        format!("{}{reason}", self.flag())
     }
 
     /// The same without the reason.

@@ -176,6 +176,9 @@ pub(crate) fn clean_facts(name: &str) -> Facts {
         files: BTreeMap::new(),
         programs: Listing::default(),
         user_programs: Listing::default(),
+        receipts: Listing::default(),
+        system_extensions: Listing::default(),
+        apps: Listing::default(),
         registry: BTreeMap::new(),
     }
 }

@@ -17,6 +17,9 @@ const FILES: &[(&str, &str)] = &[
     ("kaspersky/linux/engines.yml", include_str!("../../playbooks/kaspersky/linux/engines.yml")),
     ("kaspersky/linux/mail-and-web.yml", include_str!("../../playbooks/kaspersky/linux/mail-and-web.yml")),
     ("kaspersky/linux/older.yml", include_str!("../../playbooks/kaspersky/linux/older.yml")),
+    ("kaspersky/macos/consumer.yml", include_str!("../../playbooks/kaspersky/macos/consumer.yml")),
+    ("kaspersky/macos/endpoint.yml", include_str!("../../playbooks/kaspersky/macos/endpoint.yml")),
+    ("kaspersky/macos/other.yml", include_str!("../../playbooks/kaspersky/macos/other.yml")),
     (
         "kaspersky/windows/administration.yml",
         include_str!("../../playbooks/kaspersky/windows/administration.yml"),

@@ -22,6 +22,8 @@ pub fn explain(product: &Product) -> String {
         let from = match version {
             VersionSource::Package { name } => format!("package `{name}`"),
             VersionSource::Program { name } => format!("program `{name}`"),
+            VersionSource::Receipt { id } => format!("receipt `{id}`"),
+            VersionSource::App { id } => format!("application `{id}`"),
             VersionSource::File { path, pattern } => format!("`{}` in `{path}`", pattern.0),
         };
         out.push_str(&format!("  version: from {from}\n"));

@@ -181,12 +181,14 @@ pub(super) static PRODUCT: Construct = plain(
 );
 
 pub(super) static VERSION: Construct = Construct {
-    exactly_one: &["package", "file", "program"],
+    exactly_one: &["package", "file", "program", "receipt", "app"],
     ..plain(
         "version",
         &[
             key("package", Kind::Glob, "the version of this package"),
             key("program", Kind::Glob, "the version of the Windows program with this display name"),
+            key("receipt", Kind::Glob, "the version of this macOS installer receipt"),
+            key("app", Kind::Glob, "the version of the macOS application with this bundle id"),
             key("file", Kind::Path, "a file that holds the version; needs `pattern`"),
             key("pattern", Kind::Regex, "an expression whose first group is the version"),
         ],
@@ -246,7 +248,11 @@ pub(super) static CHECKS: &[Construct] = &[
         "service",
         "name",
         &[
-            required("name", GLOBS, "unit name without `.service`, init script, or service of Windows"),
+            required(
+                "name",
+                GLOBS,
+                "unit name without `.service`, init script, service of Windows, or label of a launchd job",
+            ),
             key("running", Kind::Boolean, "whether it must be running or must not"),
         ],
         "a service that the host knows",
@@ -281,7 +287,12 @@ pub(super) static CHECKS: &[Construct] = &[
         ],
         "a file with a line that matches",
     ),
-    short("kernel_module", "name", &[required("name", GLOBS, "its name")], "a loaded kernel module"),
+    short(
+        "kernel_module",
+        "name",
+        &[required("name", GLOBS, "its name; on macOS its bundle id")],
+        "a loaded kernel module or extension",
+    ),
     short(
         "certificate",
         "subject",
@@ -365,22 +376,37 @@ pub(super) static CHECKS: &[Construct] = &[
             "a Windows driver, loaded or not",
         )
     },
-    short("receipt", "id", &[required("id", Kind::Glob, "its id")], "a macOS installer receipt"),
+    short(
+        "receipt",
+        "id",
+        &[
+            required("id", GLOBS, "the package's id, such as `com.vendor.product`"),
+            key("version", Kind::Range, "a version range"),
+        ],
+        "a macOS installer receipt",
+    ),
     short(
         "system_extension",
         "id",
-        &[required("id", Kind::Glob, "its bundle id"), key("team", Kind::Text, "its team id")],
-        "a macOS system extension",
+        &[required("id", GLOBS, "its bundle id"), key("team", Kind::Text, "its developer's team id")],
+        "a macOS system extension, running or not",
+    ),
+    short(
+        "app",
+        "id",
+        &[required("id", GLOBS, "its bundle id"), key("version", Kind::Range, "a version range")],
+        "a macOS application, by its bundle id",
     ),
 ];
 
 /// The checks that only one platform other than Linux can answer, with that platform's word.
-pub(super) const FOREIGN_CHECKS: [(&str, &str); 5] = [
+pub(super) const FOREIGN_CHECKS: [(&str, &str); 6] = [
     ("program", "windows"),
     ("registry", "windows"),
     ("driver", "windows"),
     ("receipt", "macos"),
     ("system_extension", "macos"),
+    ("app", "macos"),
 ];
 
 /// The keys that every step has, inside its map or beside its word.

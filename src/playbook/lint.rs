@@ -137,12 +137,13 @@ fn answerable(rule: &Rule, platform: Platform) -> bool {
         Rule::All(rules) => rules.iter().all(|rule| answerable(rule, platform)),
         Rule::Not(_) => true,
         Rule::Check(check) => match check {
-            Check::Package { .. } | Check::KernelModule { .. } => platform == Platform::Linux,
+            Check::Package { .. } => platform == Platform::Linux,
+            Check::KernelModule { .. } => platform != Platform::Windows,
+            Check::Receipt { .. } | Check::SystemExtension { .. } | Check::App { .. } => {
+                platform == Platform::Macos
+            }
             Check::Program { .. } | Check::Registry { .. } | Check::Driver { .. } => {
                 platform == Platform::Windows
-            }
-            Check::Foreign { kind, .. } => {
-                super::keys::FOREIGN_CHECKS.iter().any(|(word, on)| word == kind && *on == platform.word())
             }
             Check::Path { path, .. } | Check::FileContains { path, .. } => {
                 path.as_str().starts_with('/') == (platform != Platform::Windows)

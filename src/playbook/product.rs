@@ -125,6 +125,16 @@ pub enum VersionSource {
         /// Its display name.
         name: Pattern,
     },
+    /// The version of a macOS installer receipt.
+    Receipt {
+        /// The package's id.
+        id: Pattern,
+    },
+    /// The version of a macOS application.
+    App {
+        /// Its bundle id.
+        id: Pattern,
+    },
     /// The first group (or the whole match) of an expression in a file.
     File {
         /// The file.

@@ -86,10 +86,10 @@ pub enum Check {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         state: Option<PackageState>,
     },
-    /// A service that the host knows (a systemd unit file or a SysV init script; a service of Windows),
-    /// running or not.
+    /// A service that the host knows (a systemd unit file or a SysV init script; a service of Windows; a
+    /// job of macOS's launchd), running or not.
     Service {
-        /// Unit name without `.service`, or init script name.
+        /// Unit name without `.service`, init script name, or label of the job.
         name: Pattern,
         /// Whether it must be running (true) or must not (false); absent: either.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,9 +122,9 @@ pub enum Check {
         /// The expression, matched against each line.
         pattern: TextPattern,
     },
-    /// A loaded kernel module.
+    /// A loaded kernel module, or a loaded kernel extension of macOS.
     KernelModule {
-        /// Its name as in `/proc/modules`.
+        /// Its name as in `/proc/modules`; on macOS its bundle id.
         name: Pattern,
     },
     /// A certificate in the system's trust store.
@@ -209,13 +209,29 @@ pub enum Check {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         file: Option<Pattern>,
     },
-    /// A check that only macOS can answer (`receipt`, `system_extension`). Parsed and kept; on another
-    /// host its answer is false, since such a thing cannot be there.
-    Foreign {
-        /// The check's word.
-        kind: String,
-        /// Its arguments as written, for showing.
-        arguments: std::collections::BTreeMap<String, String>,
+    /// A receipt of Apple's installer (macOS).
+    Receipt {
+        /// The package's id, as `pkgutil --pkgs` lists it.
+        id: Pattern,
+        /// A version range over the receipt's version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
+    },
+    /// A system extension that macOS knows, running or not, until a reboot has completed its removal.
+    SystemExtension {
+        /// Its bundle id.
+        id: Pattern,
+        /// Its developer's team id.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        team: Option<String>,
+    },
+    /// An application of `/Applications` or of a user's own (macOS).
+    App {
+        /// Its bundle id.
+        id: Pattern,
+        /// A version range over `CFBundleShortVersionString`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
     },
 }
 
@@ -295,9 +311,17 @@ impl std::fmt::Display for Check {
                 name.as_ref().map_or(Ok(()), |name| write!(f, " `{name}`"))?;
                 file.as_ref().map_or(Ok(()), |file| write!(f, " in `{file}`"))
             }
-            Self::Foreign { kind, arguments } => {
-                let arguments: Vec<String> = arguments.iter().map(|(k, v)| format!("{k} `{v}`")).collect();
-                write!(f, "{kind} {}", arguments.join(", "))
+            Self::Receipt { id, version } => {
+                write!(f, "installer receipt `{id}`")?;
+                version.as_ref().map_or(Ok(()), |version| write!(f, " {version}"))
+            }
+            Self::SystemExtension { id, team } => {
+                write!(f, "system extension `{id}`")?;
+                team.as_ref().map_or(Ok(()), |team| write!(f, " of team `{team}`"))
+            }
+            Self::App { id, version } => {
+                write!(f, "application `{id}`")?;
+                version.as_ref().map_or(Ok(()), |version| write!(f, " {version}"))
             }
         }
     }

@@ -140,8 +140,17 @@ impl Walker {
             "program" => self.program(fields),
             "registry" => self.registry(fields),
             "driver" => self.driver(fields),
-            "receipt" | "system_extension" => {
-                vec![Check::Foreign { kind: word.to_owned(), arguments: self.arguments(fields) }]
+            "receipt" => {
+                let version = fields.get("version").and_then(|node| self.range(node));
+                self.each(fields, "id", |id| Check::Receipt { id, version: version.clone() })
+            }
+            "system_extension" => {
+                let team = fields.get("team").and_then(|node| self.text(node));
+                self.each(fields, "id", |id| Check::SystemExtension { id, team: team.clone() })
+            }
+            "app" => {
+                let version = fields.get("version").and_then(|node| self.range(node));
+                self.each(fields, "id", |id| Check::App { id, version: version.clone() })
             }
             _ => Vec::new(),
         }

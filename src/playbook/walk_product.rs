@@ -124,6 +124,8 @@ impl Walker {
         let fields = self.fields(node, &VERSION, &format!("`version` of {context}"), &node.place, &[])?;
         let package = fields.get("package").and_then(|node| self.glob(node));
         let program = fields.get("program").and_then(|node| self.glob(node));
+        let receipt = fields.get("receipt").and_then(|node| self.glob(node));
+        let app = fields.get("app").and_then(|node| self.glob(node));
         let path = fields.get("file").and_then(|node| self.path(node));
         let pattern = fields.get("pattern").and_then(|node| self.regex(node));
         if fields.get("file").is_some() != fields.get("pattern").is_some() {
@@ -135,9 +137,14 @@ impl Walker {
             );
             return None;
         }
-        match (package.or(program.clone()), path, pattern) {
-            (Some(name), None, None) if program.is_some() => Some(VersionSource::Program { name }),
-            (Some(name), None, None) => Some(VersionSource::Package { name }),
+        let named = [
+            package.map(|name| VersionSource::Package { name }),
+            program.map(|name| VersionSource::Program { name }),
+            receipt.map(|id| VersionSource::Receipt { id }),
+            app.map(|id| VersionSource::App { id }),
+        ];
+        match (named.into_iter().flatten().next(), path, pattern) {
+            (Some(source), None, None) => Some(source),
             (None, Some(path), Some(pattern)) => Some(VersionSource::File { path, pattern }),
             _ => None,
         }

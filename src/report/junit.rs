@@ -13,7 +13,7 @@
 
 use super::{HostReport, Report, Standing, StepReport, table, words};
 use crate::model::output::escape_line;
-use crate::model::{Finding, HostState, ProductState};
+use crate::model::{Exemption, Finding, HostState, ProductState};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 use std::collections::BTreeMap;
@@ -135,7 +135,7 @@ fn host_case(host: &HostReport, standing: Standing, changes: &words::Changes<'_>
 fn product_case(report: &Report, host: &HostReport, finding: &Finding, changes: &words::Changes<'_>) -> Case {
     let version = finding.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
     let is = format!("{}{version} ({}) is {}", finding.product, finding.name, finding.result.word());
-    let exemption = finding.exemption.as_ref().map(words::exemption);
+    let exemption = finding.exemption.as_ref().map(Exemption::words);
     let change = changes.get(&host.host, Some(&finding.product)).map(words::change);
     let told = [&change, &exemption].into_iter().flatten().cloned();
     let message = std::iter::once(is.clone()).chain(told).collect::<Vec<_>>().join("; ");

@@ -137,7 +137,7 @@ fn draw_exempt(out: &mut String, report: &Report) {
     let lines = pairs.filter_map(|(host, finding)| {
         let exemption = finding.exemption.as_ref().filter(|_| finding.result != ProductState::Absent)?;
         let what = format!("{}: {} {}", host.host, finding.product, finding.result.word());
-        Some(format!("{} {}", code(&what, NAME), code(&words::exemption(exemption), SENTENCE)))
+        Some(format!("{} {}", code(&what, NAME), code(&exemption.words(), SENTENCE)))
     });
     draw_list(out, "Out of scope, waived, or no longer waived", NOTES, lines);
 }

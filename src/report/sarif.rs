@@ -9,7 +9,7 @@ use super::sarif_log::{
 };
 use super::{Change, ChangeKind, HostReport, Report, Standing, json_text, table, words};
 use crate::model::output::escape_line;
-use crate::model::{Finding, HostState, ProductState};
+use crate::model::{Exemption, Finding, HostState, ProductState};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -179,7 +179,7 @@ impl Results<'_> {
         let mut message = format!("{}{version} is {is} on {}", finding.name, host.host);
         let evidence = words::evidence(finding);
         for more in
-            [change.map(words::change), finding.exemption.as_ref().map(words::exemption), Some(evidence)]
+            [change.map(words::change), finding.exemption.as_ref().map(Exemption::words), Some(evidence)]
         {
             if let Some(more) = more.filter(|more| !more.is_empty()) {
                 message.push_str(&format!("; {more}"));
@@ -189,13 +189,13 @@ impl Results<'_> {
         let suppression = exempts.map(|exemption| Suppression {
             kind: "external",
             status: "accepted",
-            justification: escape_line(&words::exemption(exemption)),
+            justification: escape_line(&exemption.words()),
         });
         let mut bag = about(host);
         bag.insert("result", is.to_owned());
         bag.insert("class", finding.class.word().to_owned());
         if let Some(exemption) = &finding.exemption {
-            bag.insert("exemption", escape_line(&words::exemption(exemption)));
+            bag.insert("exemption", escape_line(&exemption.words()));
         }
         if let Some(change) = change {
             bag.insert("change", words::change_word(change.kind).to_owned());

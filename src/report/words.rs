@@ -1,7 +1,7 @@
 //! What every form of the report says in the same words.
 
 use super::{Change, ChangeKind, Report};
-use crate::model::{Exemption, Finding, Scope};
+use crate::model::{Finding, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// So many defects of a journal are named in one line; of more, their number. All are in the JSON.
@@ -73,15 +73,6 @@ pub(super) fn scope(scope: &Scope) -> String {
     });
     let parts: Vec<String> = profile.into_iter().chain(waivers).collect();
     if parts.is_empty() { "everything counts".to_owned() } else { parts.join("; ") }
-}
-
-/// What the scope or a waiver makes of a finding, in words.
-pub(super) fn exemption(exemption: &Exemption) -> String {
-    let word = if exemption.kind.exempts() { " until" } else { ", last day" };
-    let until = exemption.until.map(|day| format!("{word} {day}")).unwrap_or_default();
-    let ticket = exemption.ticket.as_ref().map(|ticket| format!(" by {ticket}")).unwrap_or_default();
-    let reason = if exemption.reason.is_empty() { String::new() } else { format!(": {}", exemption.reason) };
-    format!("{}{until}{ticket}{reason}", exemption.kind.word())
 }
 
 /// A kind of change as one word, for programs.

@@ -10,6 +10,7 @@
 
 mod base;
 mod fault;
+mod furnish;
 mod host;
 mod msi;
 mod server;

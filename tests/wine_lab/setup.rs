@@ -76,16 +76,12 @@ impl WineHost {
         if product.quiet {
             values.push(("QuietUninstallString", product.command(true)));
         }
-        let mut text = "Windows Registry Editor Version 5.00\r\n\r\n".to_owned();
-        text.push_str(&format!("[{}]\r\n", product.uninstall_key().replace("HKLM", "HKEY_LOCAL_MACHINE")));
+        let mut text = format!("[{}]\r\n", product.uninstall_key().replace("HKLM", "HKEY_LOCAL_MACHINE"));
         for (name, value) in values {
             let value = value.replace('\\', "\\\\").replace('"', "\\\"");
             text.push_str(&format!("\"{name}\"=\"{value}\"\r\n"));
         }
-        let wide: Vec<u8> =
-            std::iter::once(0xfeff_u16).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
-        std::fs::write(self.path("lab\\setup.reg"), wide).unwrap();
-        self.run("reg import C:\\lab\\setup.reg").expect(0);
+        self.import(&text);
     }
 
     /// What uninstallers of this kind ran so far: (whether it came to its end, command line).

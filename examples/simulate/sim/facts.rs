@@ -87,6 +87,9 @@ pub fn answer(name: &str, machine: u32, boot_number: u32, things: Things, questi
         files: std::collections::BTreeMap::new(),
         programs: Listing::default(),
         user_programs: Listing::default(),
+        receipts: Listing::default(),
+        system_extensions: Listing::default(),
+        apps: Listing::default(),
         registry: std::collections::BTreeMap::new(),
     }
 }

@@ -157,14 +157,15 @@ fn lives(world: &Shared, scenario: &Scenario, tally: &mut Tally) -> Result<(), S
         match fate {
             Fate::Ended => {
                 tally.ended += 1;
-                return bury(world);
+                bury(world);
+                return whole(world);
             }
             Fate::Killed => tally.killed += 1,
             Fate::Failed | Fate::Stopped => {}
         }
-        bury(world)?;
+        bury(world);
         if world.lock().check.is_over() {
-            return Ok(());
+            return whole(world);
         }
         // A controller that died before its first record was whole has begun no run.
         first = world.lock().check.entries().is_empty();
@@ -173,10 +174,10 @@ fn lives(world: &Shared, scenario: &Scenario, tally: &mut Tally) -> Result<(), S
         }
         between(world, scenario);
         if fate == Fate::Stopped && number + 1 > scenario.violent && world.lock().random.chance(30) {
-            return Ok(());
+            break;
         }
     }
-    Ok(())
+    whole(world)
 }
 
 /// What is to befall the next controller, and what its operator wants.
@@ -227,31 +228,34 @@ fn prepare(world: &Shared, scenario: &Scenario, number: u64) -> Orders {
     orders
 }
 
-/// A controller is gone: its journal must be whole, and perhaps the power was cut with it.
-fn bury(world: &Shared) -> Result<(), String> {
-    {
-        let mut world = world.lock();
-        let world = &mut *world;
-        for host in 0..world.hosts.len() {
-            world.check.end_host(host);
-        }
-        if world.dead && world.random.chance(35) {
-            let keeps = if world.random.chance(50) { 0 } else { world.random.below(600) as usize };
-            world.disk.cut_power(keeps);
-            let left = world.disk.bytes.len();
-            world.check.cut_power(left);
-            let boot = world.controller_boot.0 + 1;
-            world.controller_boot = (boot, world.now);
-            world.tell(|| format!("controller: power cut, {left} bytes are left of its journal"));
-        } else {
-            // A dead process takes nothing from the disk: what it wrote stands, and is judged by what is now.
-            let length = world.disk.bytes.len();
-            world.disk.durable = length;
-            world.check.durable(length, &world.hosts, world.now);
-        }
-        world.kill = None;
-        world.dead = false;
+/// A controller is gone, and perhaps the power was cut with it. Whether its journal is whole is seen when
+/// the next one opens it, or at the end.
+fn bury(world: &Shared) {
+    let mut world = world.lock();
+    let world = &mut *world;
+    for host in 0..world.hosts.len() {
+        world.check.end_host(host);
     }
+    if world.dead && world.random.chance(35) {
+        let keeps = if world.random.chance(50) { 0 } else { world.random.below(600) as usize };
+        world.disk.cut_power(keeps);
+        let left = world.disk.bytes.len();
+        world.check.cut_power(left);
+        let boot = world.controller_boot.0 + 1;
+        world.controller_boot = (boot, world.now);
+        world.tell(|| format!("controller: power cut, {left} bytes are left of its journal"));
+    } else {
+        // A dead process takes nothing from the disk: what it wrote stands, and is judged by what is now.
+        let length = world.disk.bytes.len();
+        world.disk.durable = length;
+        world.check.durable(length, &world.hosts, world.now);
+    }
+    world.kill = None;
+    world.dead = false;
+}
+
+/// What the last controller left must be a whole journal.
+fn whole(world: &Shared) -> Result<(), String> {
     let bytes = world.lock().disk.bytes.clone();
     if world.lock().check.entries().is_empty() { Ok(()) } else { resumption::compare(world, &bytes) }
 }

@@ -55,13 +55,7 @@ enum Passage {
 }
 
 fn lost(reason: &str) -> Unreached {
-    Unreached {
-        reason: reason.to_owned(),
-        remedy: None,
-        may_pass: true,
-        cancelled: false,
-        other_machine: false,
-    }
+    Unreached::of(reason, true)
 }
 
 fn cancelled() -> Unreached {

@@ -40,7 +40,7 @@ run() {
 
 section() {
   mark begin "$1"
-  { "ask_$1"; mark "done" "$1"; } 3>&1 | sed 's/^/|/'
+  { "${ask}_$1"; mark "done" "$1"; } 3>&1 | sed 's/^/|/'
   mark end "$1"
 }
 

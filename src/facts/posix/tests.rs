@@ -14,6 +14,9 @@ fn everything() -> Questions {
             Topic::Groups,
             Topic::Ports,
             Topic::ScheduledTasks,
+            Topic::Receipts,
+            Topic::SystemExtensions,
+            Topic::Apps,
         ]
         .into(),
         paths: ["/opt/kaspersky", "/home/*/.config/kl*", "/opt/kaspersky/**", "/it's/$(touch x)*"]
@@ -45,7 +48,20 @@ fn only_what_is_asked_is_sent() {
 }
 
 /// Programs that only read, and what the shell itself has.
-const READING: [&str; 13] = [
+const READING: [&str; 26] = [
+    "/bin/hostname",
+    "/bin/launchctl",
+    "/bin/ps",
+    "/sbin/mount",
+    "/usr/bin/dscl",
+    "/usr/bin/kmutil",
+    "/usr/bin/security",
+    "/usr/bin/sw_vers",
+    "/usr/bin/systemextensionsctl",
+    "/usr/sbin/ioreg",
+    "/usr/sbin/kextstat",
+    "/usr/sbin/pkgutil",
+    "/usr/sbin/sysctl",
     "cat",
     "dpkg-query",
     "grep",
@@ -166,6 +182,29 @@ fn every_program_of_the_script_only_reads() {
     assert!(lines("rpm").iter().all(|line| !line.contains("$(rpm") || line.contains("$(rpm --eval ")));
     assert!(lines("pacman").iter().all(|line| !line.contains("run pacman") || line.ends_with("pacman -Q")));
     assert!(lines("sed").iter().all(|line| !line.contains(" -i")), "{:?}", lines("sed"));
+    let arguments = |program: &str| -> BTreeSet<String> {
+        let all = text.match_indices(program).map(|(at, found)| text.split_at(at + found.len()).1);
+        let words =
+            all.map(|after| after.split_whitespace().next().unwrap_or_default().trim_end_matches(';'));
+        words.map(str::to_owned).collect()
+    };
+    for (program, argument) in [
+        ("/bin/launchctl ", "list"),
+        ("/usr/bin/dscl . ", "-list"),
+        ("/usr/bin/kmutil ", "showloaded"),
+        ("/usr/bin/security ", "find-certificate"),
+        ("/usr/bin/systemextensionsctl ", "list"),
+        ("/usr/sbin/sysctl ", "-n"),
+        ("/usr/libexec/PlistBuddy -c ", "\"Print"),
+    ] {
+        let mut found = arguments(program);
+        // `[ -x PROGRAM ]` asks whether it is there.
+        found.retain(|word| word != "]");
+        assert_eq!(found, [argument.to_owned()].into(), "{program}");
+    }
+    let pkgutil = arguments("/usr/sbin/pkgutil ");
+    assert_eq!(pkgutil, ["--pkg-info", "--pkgs"].map(str::to_owned).into());
+    assert!(text.contains("run mount /sbin/mount\n"), "without an argument it lists");
     assert!(lines("systemctl").iter().all(|line| !line.starts_with("run") || line.contains("list-units")));
 }
 

@@ -245,7 +245,14 @@ fn topic_asks(topic: Topic, asks: &mut BTreeSet<Ask>) {
             asks.insert(Ask::deep(TASK_ACTIONS, "Actions"));
         }
         // Nothing of the kind is on Windows, or this version does not ask it there.
-        Topic::Packages | Topic::KernelModules | Topic::Users | Topic::Groups | Topic::Ports => {}
+        Topic::Packages
+        | Topic::KernelModules
+        | Topic::Users
+        | Topic::Groups
+        | Topic::Ports
+        | Topic::Receipts
+        | Topic::SystemExtensions
+        | Topic::Apps => {}
     }
 }
 

@@ -89,8 +89,14 @@ fn of_windows(questions: &Questions) -> Questions {
     let mut of = questions.clone();
     of.paths.retain(|path| crate::playbook::is_windows_path(path));
     of.files.retain(|path, _| crate::playbook::is_windows_path(path));
-    of.topics.retain(|topic| !matches!(topic, Topic::Packages | Topic::KernelModules));
+    of.topics.retain(|topic| !is_elsewhere(*topic));
     of
+}
+
+/// Whether no Windows has such a thing.
+fn is_elsewhere(topic: Topic) -> bool {
+    use Topic::{Apps, KernelModules, Packages, Receipts, SystemExtensions};
+    matches!(topic, Packages | KernelModules | Receipts | SystemExtensions | Apps)
 }
 
 fn fill(
@@ -115,7 +121,11 @@ fn fill(
             Topic::Users => facts.users = Listing::unanswered(not_asked),
             Topic::Groups => facts.groups = Listing::unanswered(not_asked),
             Topic::Ports => facts.ports = Listing::unanswered(not_asked),
-            Topic::Packages | Topic::KernelModules => {}
+            Topic::Packages
+            | Topic::KernelModules
+            | Topic::Receipts
+            | Topic::SystemExtensions
+            | Topic::Apps => {}
         }
     }
     let seen = paths::Seen::of(answers, environment, &asks.directories);

@@ -2,7 +2,6 @@
 //
 // - Its machine GUID, which setup makes once, as every host is a copy of one prefix.
 // - PrefetchParameters\BootId, which Windows counts up at each start.
-// - When it started, for the kernel's event in the log (replace/wevtutil.c).
 // It then waits for the Task Scheduler, as a real host's sshd is there no earlier than the other services.
 
 #include "lab.h"
@@ -28,11 +27,6 @@ int wmain(int count, wchar_t **words)
     RegGetValueW(HKEY_LOCAL_MACHINE, prefetch, L"BootId", RRF_RT_REG_DWORD, NULL, &boots, &size);
     boots++;
     set(HKEY_LOCAL_MACHINE, prefetch, L"BootId", REG_DWORD, &boots, sizeof boots);
-    SYSTEMTIME now;
-    GetSystemTime(&now);
-    DeleteFileW(OUTSIDE L"started");
-    record(L"started", L"%04d-%02d-%02dT%02d:%02d:%02d.%03d000000Z", now.wYear, now.wMonth, now.wDay, now.wHour, now.wMinute,
-           now.wSecond, now.wMilliseconds);
     SC_HANDLE manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT);
     SC_HANDLE service = OpenServiceW(manager, L"Schedule", SERVICE_QUERY_STATUS | SERVICE_START);
     for (tries = 0; tries < 500; tries++) {

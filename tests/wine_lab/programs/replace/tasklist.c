@@ -1,6 +1,7 @@
 // tasklist: imitates the table, /fo csv|list, /nh, /svc and /fi "imagename eq NAME" or "pid eq N" of Windows'
 // (learn.microsoft.com/windows-server/administration/windows-commands/tasklist), in English. As there, nothing
-// found is exit code 0 with a line that begins with INFO, which /nh does not take away.
+// found is exit code 0 with a line that begins with INFO, which /nh does not take away. Wine has no processes for the
+// idle loop and the kernel (0 and 4); they are added to each csv list that is not filtered.
 
 #include "lab.h"
 #include <tlhelp32.h>
@@ -57,6 +58,12 @@ int wmain(int count, wchar_t **words)
     PROCESSENTRY32W entry = {sizeof entry};
     HANDLE all = CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0);
     BOOL more = Process32FirstW(all, &entry);
+    if (csv && !services && !image[0] && !only) {
+        if (!headless)
+            out(L"\"Image Name\",\"PID\",\"Session Name\",\"Session#\",\"Mem Usage\"\n");
+        out(L"\"System Idle Process\",\"0\",\"Services\",\"0\",\"8 K\"\n\"System\",\"4\",\"Services\",\"0\",\"144 K\"\n");
+        shown = 1;
+    }
     for (; more; more = Process32NextW(all, &entry)) {
         size_t end = wcslen(image);
         if (end && image[end - 1] == L'*' ? _wcsnicmp(image, entry.szExeFile, end - 1) : end && _wcsicmp(image, entry.szExeFile))
