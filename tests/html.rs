@@ -68,12 +68,18 @@ fn picture_at_every_width(page: &mut Page<'_>, name: &str) {
             page.look(width, scheme, "screen");
             let wide = page.number("document.documentElement.scrollWidth");
             assert!(wide <= f64::from(width), "{name}: {width} px: the page is {wide} px wide");
+            assert_eq!(page.number(BESIDE), 0.0, "{name}: {width} px: a product touches the next column");
             let picture = output_folder().join(format!("{name}-{width}-{scheme}.png"));
             page.picture(&picture);
             println!("{}", picture.display());
         }
     }
 }
+
+/// How many products touch the next column of the table of hosts, where it is one.
+const BESIDE: &str = "[...document.querySelectorAll('.hosts td .p')].filter((product) => {
+    const cell = product.closest('td'), end = cell.getBoundingClientRect().right - 4;
+    return getComputedStyle(cell).display === 'table-cell' && product.getBoundingClientRect().right > end; }).length";
 
 /// How many rows of hosts are seen.
 const ROWS: &str = "document.querySelectorAll('#rows > tr:not(.detail)').length";

@@ -1,9 +1,8 @@
 //! Host strings against patterns, three-valued; and host strings as bounded evidence.
 
-use crate::model::{Platform, Truth};
+use crate::model::{Platform, Truth, sha256_hex};
 use crate::playbook::pattern::Matcher;
 use crate::playbook::{Pattern, TextPattern, fold_path};
-use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
@@ -182,20 +181,16 @@ pub(super) fn evidence_lines<T>(items: &[T], line: impl Fn(&T) -> String) -> Vec
 pub(super) fn matched_names(mut names: Vec<String>) -> Vec<String> {
     for name in &mut names {
         if name.chars().nth(LINE_LIMIT).is_some() {
-            *name = format!("{} SHA-256 {}", cut(name, LINE_LIMIT / 2), digest(name));
+            *name = format!("{} SHA-256 {}", cut(name, LINE_LIMIT / 2), sha256_hex(name.as_str()));
         }
     }
     names.sort_unstable();
     names.dedup();
     if names.len() > MATCHED_LIMIT {
         let rest = names.split_off(MATCHED_LIMIT);
-        names.push(format!("and {} more, SHA-256 {}", rest.len(), digest(&rest.join("\n"))));
+        names.push(format!("and {} more, SHA-256 {}", rest.len(), sha256_hex(rest.join("\n"))));
     }
     names
-}
-
-fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -4,9 +4,8 @@ use super::clock::find_zone;
 use super::{Deadline, Directive, Goal, When};
 use crate::model::diagnostic::nearest;
 use crate::model::yaml::{Limits, Node, parse as parse_yaml};
-use crate::model::{Diagnostic, Diagnostics, Place, Sources};
+use crate::model::{Diagnostic, Diagnostics, Place, Sources, sha256_hex};
 use jiff::civil::Date;
-use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// A directive is a page of text.
@@ -114,7 +113,7 @@ impl Reader {
             start,
             holidays,
             deadlines,
-            digest: digest(text),
+            digest: sha256_hex(text),
         })
     }
 
@@ -345,8 +344,4 @@ impl Reader {
     fn error(&mut self, place: &Place, message: impl Into<String>, label: &str, help: impl Into<String>) {
         self.problems.push(Diagnostic::error(place, message).with_label(label).with_help(help));
     }
-}
-
-fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,8 +3,8 @@
 use super::frames::{Section, text};
 use super::listing::{Asker, Builder, check_needs};
 use super::{Certificate, Listing};
+use crate::model::sha256_hex;
 use base64::Engine;
-use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
@@ -74,7 +74,7 @@ pub(super) fn of_der(file: &str, der: &[u8]) -> Option<Certificate> {
     // `TRUSTED CERTIFICATE` has what it is trusted for behind the certificate itself.
     let (rest, parsed) = X509Certificate::from_der(der).ok()?;
     let own = der.get(..der.len() - rest.len())?;
-    let sha256 = Sha256::digest(own).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = sha256_hex(own);
     Some(Certificate { file: file.to_owned(), subject: subject(parsed.subject()), sha256 })
 }
 

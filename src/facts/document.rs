@@ -2,7 +2,7 @@
 
 use super::Facts;
 use super::parse::FORMAT;
-use sha2::{Digest, Sha256};
+use crate::model::sha256_hex;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -99,7 +99,7 @@ fn file_name(host: &str) -> String {
         return format!("{host}.json");
     }
     let plain: String = host.chars().filter(|c| is_plain(*c)).take(60).collect();
-    let digest: String = Sha256::digest(host).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = sha256_hex(host).chars().take(16).collect();
     format!("{}_{digest}.json", plain.trim_start_matches('.'))
 }
 

@@ -1,11 +1,12 @@
 //! The nouns that every module shares. No I/O happens here.
 //!
 //! Owns: places and diagnostics, YAML nodes with positions, platforms and identities, three-valued
-//! truth, findings, scope, host states, events, secrets, the change grant, bounded output, cancellation.
+//! truth, findings, scope, host states, events, digests, secrets, the change grant, bounded output, cancellation.
 
 pub mod cancel;
 pub mod deliberate;
 pub mod diagnostic;
+pub mod digest;
 pub mod event;
 pub mod finding;
 pub mod grant;
@@ -19,6 +20,7 @@ pub mod yaml;
 
 pub use cancel::Cancel;
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity, Sources};
+pub use digest::sha256_hex;
 pub use event::{Event, EventSink, Record, SinkError};
 pub use finding::{Evidence, EvidenceRole, Finding, ProductState};
 pub use grant::ChangeGrant;

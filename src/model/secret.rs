@@ -76,7 +76,7 @@ impl Redactor {
             return;
         }
         let utf16: Vec<u8> = value.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let hex: String = utf16.iter().map(|b| format!("{b:02x}")).collect();
+        let hex = base16ct::lower::encode_string(&utf16);
         let quoted = value.replace('\'', "'\\''");
         use base64::Engine as _;
         let base64 = base64::engine::general_purpose::STANDARD.encode(value);

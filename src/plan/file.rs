@@ -1,8 +1,8 @@
 //! The plan's file: its bytes, their digest, writing and reading.
 
 use super::{Plan, validate};
+use crate::model::sha256_hex;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -82,7 +82,7 @@ pub fn to_bytes(plan: &Plan) -> Vec<u8> {
 /// SHA-256 of the bytes, in hex.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(bytes)
 }
 
 /// Writes the plan's file, readable by its owner only, whole or not at all, and returns its digest.

@@ -4,12 +4,12 @@
 use super::product::{Budget, Playbook, Product, Wave, WaveHosts};
 use super::rule::Rule;
 use super::step::{Action, Step};
+use crate::model::sha256_hex;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 /// SHA-256 of the canonical text, in hex.
 pub(super) fn digest(playbook: &Playbook) -> String {
-    Sha256::digest(canonical(playbook).as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(canonical(playbook))
 }
 
 /// One line a fact: a path of names, a space, the value as JSON, so that no text can look like

@@ -9,8 +9,7 @@ use super::sarif_log::{
 };
 use super::{Change, ChangeKind, HostReport, Report, Standing, json_text, table, words};
 use crate::model::output::escape_line;
-use crate::model::{Exemption, Finding, HostState, ProductState};
-use sha2::{Digest, Sha256};
+use crate::model::{Exemption, Finding, HostState, ProductState, sha256_hex};
 use std::collections::BTreeMap;
 
 /// Of a host as a whole.
@@ -314,6 +313,5 @@ fn percent_encoded(text: &str) -> String {
 
 /// Of host and product only, so that it stays the same from run to run.
 fn fingerprint(host: &str, product: &str) -> String {
-    let digest = Sha256::digest(format!("{}:{host}:{product}", host.len()));
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(format!("{}:{host}:{product}", host.len())).chars().take(32).collect()
 }

@@ -5,10 +5,9 @@ use crate::inventory::HostPattern;
 use crate::model::diagnostic::nearest;
 use crate::model::scope::{ScopeEntry, ScopeProfile, Waiver, WaiverList};
 use crate::model::yaml::{Limits, Node, parse as parse_yaml};
-use crate::model::{Diagnostic, Diagnostics, Place, ProductClass, Sources};
+use crate::model::{Diagnostic, Diagnostics, Place, ProductClass, Sources, sha256_hex};
 use crate::playbook::Pattern;
 use jiff::civil::Date;
-use sha2::{Digest as _, Sha256};
 use std::path::Path;
 
 /// The most waivers that a file may have.
@@ -111,7 +110,7 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Document, Diagnostics> {
     };
     sources.add(file, text);
     let document = match parse_yaml(file, text, &Limits::PLAYBOOK) {
-        Ok(root) => reader.document(file, &root, digest(bytes)),
+        Ok(root) => reader.document(file, &root, sha256_hex(bytes)),
         Err(problems) => {
             reader.problems = problems;
             None
@@ -126,10 +125,6 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Document, Diagnostics> {
             Err(Diagnostics { list, sources })
         }
     }
-}
-
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Reader {

@@ -155,17 +155,13 @@ fn lives(world: &Shared, scenario: &Scenario, tally: &mut Tally) -> Result<(), S
             }
         }
         match fate {
-            Fate::Ended => {
-                tally.ended += 1;
-                bury(world);
-                return whole(world);
-            }
+            Fate::Ended => tally.ended += 1,
             Fate::Killed => tally.killed += 1,
             Fate::Failed | Fate::Stopped => {}
         }
         bury(world);
-        if world.lock().check.is_over() {
-            return whole(world);
+        if fate == Fate::Ended || world.lock().check.is_over() {
+            break;
         }
         // A controller that died before its first record was whole has begun no run.
         first = world.lock().check.entries().is_empty();

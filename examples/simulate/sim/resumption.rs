@@ -14,9 +14,7 @@ pub fn open(world: &Shared, disk: Arc<SimulatedDisk>) -> Result<Opened, String> 
     let bytes = world.lock().disk.bytes.clone();
     match Ledger::resume(disk, &bytes) {
         Ok((ledger, run)) => {
-            let written = world.lock().check.entries().len().min(run.records.len());
-            compare_records(world, &run.records[..written])?;
-            note_repair(world, &run.records)?;
+            take_up(world, &run.records)?;
             Ok(Some((ledger, run.records)))
         }
         // The repair could not be written, or only not be made durable.
@@ -24,21 +22,21 @@ pub fn open(world: &Shared, disk: Arc<SimulatedDisk>) -> Result<Opened, String> 
             let bytes = world.lock().disk.bytes.clone();
             let left =
                 journal::read_bytes(super::RUN, &bytes).map_err(|error| format!("journal: {error}"))?;
-            let written = world.lock().check.entries().len().min(left.records.len());
-            compare_records(world, &left.records[..written])?;
-            note_repair(world, &left.records)?;
+            take_up(world, &left.records)?;
             Ok(None)
         }
         Err(error) => Err(format!("resume: the journal is refused: {error}")),
     }
 }
 
-/// The ledger itself records a repair.
-fn note_repair(world: &Shared, records: &[Record]) -> Result<(), String> {
+/// What was handed in comes first; behind it, the ledger itself records a repair.
+fn take_up(world: &Shared, records: &[Record]) -> Result<(), String> {
+    let known = world.lock().check.entries().len().min(records.len());
+    let (written, repairs) = records.split_at(known);
+    compare_records(world, written)?;
     let mut world = world.lock();
     let world = &mut *world;
-    let known = world.check.entries().len();
-    for record in records.iter().skip(known) {
+    for record in repairs {
         if !matches!(record.event, Event::Repaired { .. }) {
             return Err(format!("resume: a record that nobody wrote: {record:?}"));
         }
