@@ -223,7 +223,8 @@ fn a_step_outlives_its_connection_and_a_reboot_is_told_from_its_end() {
         // Nobody breaks into a step that runs.
         let mut other = Run::new(&host, "run-2");
         other.order.break_lock = true;
-        assert!(matches!(other.lock(), LockAnswer::Held(_)));
+        let answer = other.lock();
+        assert!(matches!(answer, LockAnswer::Held(_)), "{answer:?}");
         run.order.clone()
     };
     host.reboot();
