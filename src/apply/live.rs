@@ -6,9 +6,9 @@
 use super::Access;
 use super::look::unreached_option;
 use super::reach::{Holder, LockAnswer, LockOrder, Reach, StepAnswer, StepOrder, Unreached};
-use super::remote::{self, Place};
+use super::remote::Side;
 use crate::facts::{Facts, Questions};
-use crate::model::{Cancel, ChangeGrant, Platform};
+use crate::model::{Cancel, ChangeGrant};
 use crate::plan::PlannedHost;
 use crate::transport::{
     Answer, BecomeResult, Changing, Limits, Probing, StreamEnd, TransportError, TransportErrorKind,
@@ -33,7 +33,7 @@ pub struct LiveHost<'a> {
     access: &'a Access,
     host: &'a PlannedHost,
     cancel: &'a Cancel,
-    place: Place,
+    side: Side,
     session: Option<Session>,
     permitted: bool,
     order: Option<LockOrder>,
@@ -66,13 +66,12 @@ impl<'a> LiveHost<'a> {
     /// A host that is not connected yet.
     #[must_use]
     pub fn new(access: &'a Access, host: &'a PlannedHost, cancel: &'a Cancel) -> Self {
-        let mut place = if host.platform == Some(Platform::Macos) { Place::macos() } else { Place::linux() };
-        place.pulse = (access.timeouts.idle.as_secs() / BEATS).clamp(1, place.pulse);
+        let side = Side::of(host.platform, access.timeouts.idle.as_secs() / BEATS);
         Self {
             access,
             host,
             cancel,
-            place,
+            side,
             session: None,
             permitted: false,
             order: None,
@@ -113,11 +112,17 @@ impl<'a> LiveHost<'a> {
     /// Runs one of the host's scripts, as root.
     fn exchange(&mut self, script: &str, deadline: Duration) -> Result<Answer, NoAnswer> {
         let become_root = self.access.become_root(&self.host.connection);
-        let idle = self.access.timeouts.idle.max(Duration::from_secs(self.place.pulse * BEATS));
+        let idle = self.access.timeouts.idle.max(Duration::from_secs(self.side.pulse() * BEATS));
         let limits = Limits { deadline, idle: Some(idle), keep: KEEP, receive: RECEIVE };
         let cancel = self.cancel;
+        let is_windows = matches!(self.side, Side::Windows(_));
         let session = self.changing().map_err(NoAnswer::Lost)?;
-        let answer = match session.run(script, become_root.as_ref(), limits, cancel) {
+        let ran = if is_windows {
+            session.run_cmd(script, limits, cancel)
+        } else {
+            session.run(script, become_root.as_ref(), limits, cancel)
+        };
+        let answer = match ran {
             Ok(answer) => answer,
             Err(error) => {
                 self.session = None;
@@ -156,7 +161,8 @@ impl<'a> LiveHost<'a> {
         let deadline =
             if order.only_begin { SHORT } else { Duration::from_secs(order.step.timeout) + MARGIN };
         let answer = self.exchange(script, deadline)?;
-        remote::read_step(&answer.stdout.bytes(), &answer.stderr.bytes())
+        self.side
+            .read_step(&answer.stdout.bytes(), &answer.stderr.bytes())
             .map_err(|reason| NoAnswer::Lost(self.lost(&reason, false)))
     }
 }
@@ -209,13 +215,13 @@ impl Reach for LiveHost<'_> {
 
     async fn lock(&mut self, order: &LockOrder) -> Result<LockAnswer, Unreached> {
         self.order = Some(order.clone());
-        let script = match remote::lock_script(&self.place, order) {
+        let script = match self.side.lock_script(order) {
             Ok(script) => script,
-            Err(error) => return Ok(LockAnswer::Refused(error.to_string())),
+            Err(reason) => return Ok(LockAnswer::Refused(reason)),
         };
         match self.exchange(&script, SHORT) {
             Ok(answer) => {
-                remote::read_lock(&answer.stdout.bytes()).map_err(|reason| self.lost(&reason, false))
+                self.side.read_lock(answer.stdout.bytes()).map_err(|reason| self.lost(&reason, false))
             }
             Err(NoAnswer::NotRoot(reason)) => Ok(LockAnswer::Refused(reason)),
             Err(NoAnswer::Lost(lost)) => Err(lost),
@@ -224,11 +230,10 @@ impl Reach for LiveHost<'_> {
 
     async fn renew(&mut self) -> Result<Option<Holder>, Unreached> {
         let order = self.order()?;
-        let script = remote::renew_script(&self.place, &order)
-            .map_err(|error| self.lost(&error.to_string(), false))?;
+        let script = self.side.renew_script(&order).map_err(|reason| self.lost(&reason, false))?;
         match self.exchange(&script, SHORT) {
             Ok(answer) => {
-                remote::read_renewal(&answer.stdout.bytes()).map_err(|reason| self.lost(&reason, false))
+                self.side.read_renewal(answer.stdout.bytes()).map_err(|reason| self.lost(&reason, false))
             }
             Err(NoAnswer::NotRoot(reason)) => Err(self.lost(&reason, false)),
             Err(NoAnswer::Lost(lost)) => Err(lost),
@@ -240,9 +245,9 @@ impl Reach for LiveHost<'_> {
             Ok(lock) => lock,
             Err(lost) => return StepAnswer::Lost(lost),
         };
-        let script = match remote::begin_script(&self.place, &lock, order, &self.access.secrets) {
+        let script = match self.side.begin_script(&lock, order, &self.access.secrets) {
             Ok(script) => script,
-            Err(error) => return StepAnswer::NotBegun(error.to_string()),
+            Err(reason) => return StepAnswer::NotBegun(reason),
         };
         match self.ask_step(&script, order) {
             Ok(answer) => answer,
@@ -253,8 +258,7 @@ impl Reach for LiveHost<'_> {
 
     async fn lookup(&mut self, order: &StepOrder<'_>, may_begin: bool) -> StepAnswer {
         let script = self.order().and_then(|lock| {
-            remote::lookup_script(&self.place, &lock, order, may_begin)
-                .map_err(|error| self.lost(&error.to_string(), false))
+            self.side.lookup_script(&lock, order, may_begin).map_err(|reason| self.lost(&reason, false))
         });
         let script = match script {
             Ok(script) => script,
@@ -270,13 +274,12 @@ impl Reach for LiveHost<'_> {
 
     async fn release(&mut self) -> Result<Option<String>, Unreached> {
         let order = self.order()?;
-        let script = remote::release_script(&self.place, &order)
-            .map_err(|error| self.lost(&error.to_string(), false))?;
+        let script = self.side.release_script(&order).map_err(|reason| self.lost(&reason, false))?;
         match self.exchange(&script, SHORT) {
             Ok(answer) => {
-                remote::read_release(&answer.stdout.bytes()).map_err(|reason| self.lost(&reason, false))
+                self.side.read_release(answer.stdout.bytes()).map_err(|reason| self.lost(&reason, false))
             }
-            Err(NoAnswer::NotRoot(reason)) => Ok(Some(format!("{}: {reason}", self.place.state))),
+            Err(NoAnswer::NotRoot(reason)) => Ok(Some(format!("{}: {reason}", self.side.state()))),
             Err(NoAnswer::Lost(lost)) => Err(lost),
         }
     }

@@ -14,9 +14,9 @@ use uuid::Uuid;
 /// The exec line: no AutoRun command of the registry (`/d`), echo off (`/q`).
 pub(super) const COMMAND: &str = "cmd.exe /d /q";
 
-/// What one line may have at most: `cmd.exe` cuts longer ones.
+/// What one line of a flat script may have at most, in bytes: `cmd.exe` cuts longer ones.
 /// <https://learn.microsoft.com/en-us/troubleshoot/windows-client/shell-experience/command-line-string-limitation>
-pub(super) const MAX_LINE: usize = 8191;
+pub const MAX_LINE: usize = 8191;
 
 /// Kept of what comes before the begin mark: `cmd.exe` greets with its version.
 const NOISE: usize = 4096;

@@ -19,6 +19,7 @@ mod ssh;
 mod wire;
 
 pub use become_root::PASSWORD_REFUSED;
+pub use cmd::MAX_LINE as MAX_CMD_LINE;
 pub use keys::Keys;
 pub use known_hosts::KnownHosts;
 
@@ -377,6 +378,19 @@ impl Changing {
         cancel: &Cancel,
     ) -> Result<Answer, TransportError> {
         self.probing.backend.run(script, become_root, limits, cancel)
+    }
+
+    /// Runs a flat script of Windows' `cmd.exe` that may change the host.
+    ///
+    /// # Errors
+    /// As `Backend::run_cmd`.
+    pub fn run_cmd(
+        &mut self,
+        script: &str,
+        limits: Limits,
+        cancel: &Cancel,
+    ) -> Result<Answer, TransportError> {
+        self.probing.backend.run_cmd(script, limits, cancel)
     }
 
     /// The read-only side, for collecting facts between steps.

@@ -1,6 +1,8 @@
 //! Reading what the host's scripts answer: one line that begins with `= `, after any number of signs of
-//! life, and after it the step's output.
+//! life, and after it the step's output. Windows' answers have the same words; their lines end with CR LF, and
+//! both streams follow each other.
 
+use super::SEGMENT;
 use crate::apply::reach::{Holder, LockAnswer, StepAnswer};
 use crate::model::BoundedOutput;
 use crate::model::output::escape_line;
@@ -94,6 +96,88 @@ pub fn read_step(stdout: &[u8], stderr: &[u8]) -> Result<StepAnswer, String> {
     };
     let has_output = matches!(kind, "ended" | "running" | "cut");
     if !has_output && !body.is_empty() { Err(strange(line)) } else { Ok(answer) }
+}
+
+/// An answer of `cmd` as those of a POSIX shell are: lines that end with LF, none of them empty.
+#[must_use]
+pub fn windows_lines(stdout: &[u8]) -> Vec<u8> {
+    let lines = stdout.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    lines.filter(|line| !line.is_empty()).flat_map(|line| [line, b"\n"].concat()).collect()
+}
+
+/// Reads the answer of `windows::begin_script` and `windows::lookup_script`. Exit codes have 32 bits.
+///
+/// # Errors
+/// As `read_step`.
+pub fn read_windows_step(stdout: &[u8]) -> Result<StepAnswer, String> {
+    let (line, body) = windows_split(stdout)?;
+    let mut words = Words(line);
+    let kind = words.next()?;
+    let answer = match kind {
+        "ended" => {
+            let status: i32 = words.next()?.parse().map_err(|_| strange(line))?;
+            let (stdout, stderr) = windows_streams(&mut words, body)?;
+            StepAnswer::Ended { status, stdout, stderr }
+        }
+        "runs" => {
+            let reason = format!("its task still runs after {} s of waiting", words.number()?);
+            let (stdout, stderr) = windows_streams(&mut words, body)?;
+            StepAnswer::Running { reason, stdout, stderr }
+        }
+        "cut" => {
+            let by_reboot = words.one_of("here", "reboot")?;
+            let (stdout, stderr) = windows_streams(&mut words, body)?;
+            StepAnswer::CutOff { by_reboot, stdout, stderr }
+        }
+        // The rest is as elsewhere.
+        "unbegun" | "forgotten" | "lost" | "unsure" => {
+            let whole = [b"= ", line.as_bytes(), b"\n", body.trim_ascii()].concat();
+            return read_step(&whole, b"");
+        }
+        _ => return Err(strange(line)),
+    };
+    if words.said().is_empty() { Ok(answer) } else { Err(strange(line)) }
+}
+
+/// The answer's line, and what follows it.
+fn windows_split(stdout: &[u8]) -> Result<(&str, &[u8]), String> {
+    let mut rest = stdout;
+    loop {
+        let end = rest.iter().position(|byte| *byte == b'\n').ok_or("the host's answer is not whole")?;
+        let (line, after) = rest.split_at(end);
+        rest = after.split_at(1).1;
+        let line = std::str::from_utf8(line.trim_ascii()).map_err(|_| "the host's answer is not text")?;
+        if !line.is_empty() && line != BEAT.trim_end() {
+            let answer = line.strip_prefix("= ").ok_or_else(|| strange(line))?;
+            return Ok((answer, rest));
+        }
+    }
+}
+
+/// Both streams, one after the other, as the answer's line measures them: how much is sent, how much there was.
+fn windows_streams(words: &mut Words<'_>, body: &[u8]) -> Result<(BoundedOutput, BoundedOutput), String> {
+    let mut rest = body;
+    let mut stream = || {
+        let (sent, total) = (words.number()?, words.number()?);
+        let length = usize::try_from(sent).ok().filter(|length| sent <= total && *length <= rest.len());
+        let (bytes, after) = rest.split_at(length.ok_or("the host's answer does not measure its output")?);
+        rest = after;
+        Ok::<_, String>(ends(bytes, total))
+    };
+    let both = (stream()?, stream()?);
+    // The line break before the end mark.
+    if rest.trim_ascii().is_empty() {
+        Ok(both)
+    } else {
+        Err("the host sent more output than it said".to_owned())
+    }
+}
+
+/// The first and the last of an output, as they are kept of any other host's.
+fn ends(bytes: &[u8], total: u64) -> BoundedOutput {
+    let (head, rest) = bytes.split_at(bytes.len().min(SEGMENT));
+    let (_, tail) = rest.split_at(rest.len().saturating_sub(SEGMENT));
+    BoundedOutput::of_ends(head, tail, total)
 }
 
 fn strange(line: &str) -> String {
@@ -199,5 +283,59 @@ impl<'a> Words<'a> {
     fn said(&mut self) -> String {
         let said: String = std::mem::take(&mut self.0).trim().chars().take(LONGEST).collect();
         escape_line(&said)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(answer: StepAnswer) -> (i32, String, String) {
+        match answer {
+            StepAnswer::Ended { status, stdout, stderr } => (status, stdout.text(), stderr.text()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn windows_tells_a_step_with_both_streams_in_a_row() {
+        let said = b"\r\n~\r\n~\r\n= ended -1073741510 4 4 2 2\r\na\r\nbe!\r\n";
+        assert_eq!(ended(read_windows_step(said).unwrap()), (-1_073_741_510, "a\r\nb".into(), "e!".into()));
+        let large = [b"= ended 3010 1200000 1200000 0 7\r\n".to_vec(), vec![b'x'; 1_200_000]].concat();
+        let StepAnswer::Ended { status: 3010, stdout, stderr } = read_windows_step(&large).unwrap() else {
+            panic!("not ended")
+        };
+        assert!(stdout.is_truncated() && stdout.total() == 1_200_000 && stderr.total() == 7);
+    }
+
+    #[test]
+    fn windows_answers_that_are_not_whole_or_not_ours_are_no_answers() {
+        for bad in [
+            "",
+            "= ended 0 0 0 0 0",
+            "= ended 0 4 4 0 0\r\nab",
+            "= ended 0 1 1 0 0\r\nab",
+            "= ended 0 5 1 0 0\r\nabcde",
+            "= ended 4294967296 0 0 0 0\r\n",
+            "= ended x 0 0 0 0\r\n",
+            "= ended 0 0 0\r\n",
+            "= ended 0 0 0 0 0 9\r\n",
+            "= cut off 0 0 0 0\r\n",
+            "ended 0 0 0 0 0\r\n",
+            "= unsure it cannot be told\r\n",
+            "= forgotten\r\nmore\r\n",
+        ] {
+            assert!(read_windows_step(bad.as_bytes()).is_err(), "{bad:?}");
+        }
+        let unbegun = read_windows_step(b"= unbegun its lock is gone \r\n\r\n").unwrap();
+        assert!(matches!(unbegun, StepAnswer::NotBegun(why) if why == "its lock is gone"));
+        assert!(matches!(read_windows_step(b"= forgotten\r\n"), Ok(StepAnswer::Forgotten)));
+    }
+
+    #[test]
+    fn the_other_answers_of_windows_are_read_as_those_of_any_host() {
+        let taken = windows_lines(b"\r\n= taken t-1 whole \r\n");
+        assert!(matches!(read_lock(&taken), Ok(LockAnswer::Taken { from: None, .. })));
+        assert!(read_lock(&windows_lines(b"= taken t-1 whole \r\n= more\r\n")).is_err());
     }
 }

@@ -10,8 +10,11 @@
 //! A host may answer anything. Only an answer that is whole and has the right form is believed.
 
 mod answer;
+mod side;
+pub mod windows;
 
-pub use answer::{read_lock, read_release, read_renewal, read_step};
+pub use answer::{read_lock, read_release, read_renewal, read_step, read_windows_step, windows_lines};
+pub use side::Side;
 
 use super::reach::{LockOrder, StepOrder};
 use crate::model::Secret;
@@ -69,6 +72,12 @@ impl Place {
     #[must_use]
     pub fn macos() -> Self {
         Self { state: "/var/db/uproot".to_owned(), ..Self::linux() }
+    }
+
+    /// With a sign of life every `pulse` seconds at least.
+    #[must_use]
+    fn with_pulse(self, pulse: u64) -> Self {
+        Self { pulse: pulse.clamp(1, self.pulse), ..self }
     }
 }
 

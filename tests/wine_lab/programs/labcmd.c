@@ -34,20 +34,27 @@ int wmain(int count, wchar_t **words)
         _snwprintf(line, 33000, L"\"c:\\windows\\system32\\cmd.exe\" /c \"%ls\"", command);
     else
         wcscpy(line, L"\"c:\\windows\\system32\\cmd.exe\"");
-    job = CreateJobObjectW(NULL, NULL);
-    limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_BREAKAWAY_OK;
-    SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits);
-    if (!CreateProcessW(NULL, line, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, profile, &start, &child))
-        return 255;
-    if (!AssignProcessToJobObject(job, child.hProcess))
-        return 255;
-    if (wcscmp(words[2], L"kill")) {
-        DuplicateHandle(GetCurrentProcess(), job, child.hProcess, &copy, 0, FALSE, DUPLICATE_SAME_ACCESS);
-        CloseHandle(job);
+    // Wine at times does not find a program that is there, in its first moments after a start: 9009. Nothing was
+    // read or run then, so it is tried again.
+    for (int tries = 0; tries < 5; tries++) {
+        job = CreateJobObjectW(NULL, NULL);
+        limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_BREAKAWAY_OK;
+        SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits);
+        if (!CreateProcessW(NULL, line, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, profile, &start, &child))
+            return 255;
+        if (!AssignProcessToJobObject(job, child.hProcess))
+            return 255;
+        if (wcscmp(words[2], L"kill")) {
+            DuplicateHandle(GetCurrentProcess(), job, child.hProcess, &copy, 0, FALSE, DUPLICATE_SAME_ACCESS);
+            CloseHandle(job);
+        }
+        ResumeThread(child.hThread);
+        WaitForSingleObject(child.hProcess, INFINITE);
+        GetExitCodeProcess(child.hProcess, &code);
+        if (code != 9009 || _wcsnicmp(command, L"cmd.exe ", 8))
+            break;
+        Sleep(300);
     }
-    ResumeThread(child.hThread);
-    WaitForSingleObject(child.hProcess, INFINITE);
-    GetExitCodeProcess(child.hProcess, &code);
     HANDLE file = CreateFileW(words[1], GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
     WriteFile(file, text, sprintf(text, "%lu\n", code), &written, NULL);
     CloseHandle(file);

@@ -1,0 +1,83 @@
+rem Takes the lock, makes the run's folder, clears away what dead runs left.
+:main
+call :boot
+if errorlevel 1 goto refused
+call :enter make
+if errorlevel 2 set "UP_WHY=`!UP_S!` cannot be made"
+if errorlevel 1 goto refused
+set "UP_FROM="
+set "UP_BROKEN=whole"
+call :holder
+call :free hold
+if not defined UP_FREE goto taken
+if not defined UP_ITS_RUN goto take
+if "!UP_ITS_RUN!"=="!UP_RUN!" goto take
+set "UP_FROM=run !UP_ITS_RUN! of !UP_ITS_OWNER!: expired"
+if not "!UP_ITS_BOOT!"=="!UP_BOOT!" set "UP_FROM=run !UP_ITS_RUN! of !UP_ITS_OWNER!: of another boot"
+goto take
+:taken
+if "!UP_ITS_RUN!"=="!UP_RUN!" goto ours
+if not "!UP_BREAK!"=="yes" goto held
+rem Its keeper gives way unless a step of its run still runs.
+>"!UP_ITS_RUN!\yield" echo yield
+set /a UP_WAITS=0
+:giving
+call :nap
+if errorlevel 1 goto held
+call :free hold
+if defined UP_FREE goto broken
+set /a UP_WAITS+=1
+if !UP_WAITS! lss 8 goto giving
+del /f /q "!UP_ITS_RUN!\yield" <nul >nul
+:held
+if not defined UP_ITS_RUN set "UP_ITS_RUN=-"
+echo = held !UP_LEASE! !UP_ITS_RUN! !UP_ITS_OWNER!
+exit /b 0
+:broken
+set "UP_BROKEN=broken"
+set "UP_FROM=run !UP_ITS_RUN! of !UP_ITS_OWNER!: broken"
+:take
+call :made
+if not defined UP_RECORDS goto unmade
+call :keeper
+if errorlevel 2 goto refused
+if errorlevel 1 goto held
+for /d %%d in (*) do call :clear "%%d"
+for /f "delims=" %%n in ('dir /b /ad "!UP_S!.*" ^<nul 2^>nul') do call :litter "!UP_S!\..\%%n"
+call :untask "-"
+goto said
+:ours
+call :made
+if not defined UP_RECORDS goto unmade
+>"!UP_RUN!\renew" echo renew
+:said
+echo = taken !UP_RECORDS! !UP_BROKEN! !UP_FROM!
+exit /b 0
+:unmade
+set "UP_WHY=`!UP_S!\!UP_RUN!` cannot be made"
+:refused
+echo = refused !UP_WHY!
+exit /b 0
+
+rem The run's folder: UP_RECORDS is its token.
+:made
+set "UP_RECORDS="
+if not exist "!UP_RUN!\made" mkdir "!UP_RUN!" <nul >nul
+if not exist "!UP_RUN!\made" >"!UP_RUN!\made" echo !UP_TOKEN!
+for /f "usebackq" %%a in ("%UP_RUN%\made") do set "UP_RECORDS=%%a"
+exit /b 0
+
+rem What a dead run left; whatever is not known as such stays.
+:clear
+if "%~1"=="!UP_RUN!" exit /b 0
+if not exist "%~1\made" exit /b 0
+call :living "%~1"
+if not defined UP_LIVING rd /s /q "%~1" <nul >nul
+exit /b 0
+
+rem What an exchange left that lost its connection, and has ended.
+:litter
+if not exist "%~1\x.cmd" exit /b 0
+call :free "%~1\live"
+if defined UP_FREE if exist "%~1\live" rd /s /q "%~1" <nul >nul
+exit /b 0

@@ -1,0 +1,278 @@
+//! The host's side of a run on Windows: the same orders and answers as on POSIX hosts, in batch files.
+//!
+//! Everything lives in `%ProgramData%\uproot`, which only the system and administrators may use, and which is
+//! refused where it is anything else. The lock is the open file `hold`: no two processes can have it open to
+//! write, and the kernel closes it when its process ends, by whatever. A scheduled task, the keeper, holds it
+//! and counts the lease in seconds of its own, since `cmd` knows no clock that cannot be set and none that is
+//! the same in every language; so a lock of another boot, or of a keeper that was killed, is free at once.
+//! A step runs in a task of its own likewise: it runs as long as its `CLAIM.hold` is open, which no word of a
+//! localized list has to say. `CLAIM.claim` is a folder, made by one; `CLAIM.status` comes last, by a rename.
+//!
+//! What is not as on POSIX hosts: a live lock is not broken while a step of its run still runs; a held lock is
+//! said to be valid for the whole lease; output is bounded when it is sent (2 MiB of each stream, or none of
+//! it), not on the host's disk; a step gets nothing on standard input.
+//!
+//! No plan has Windows steps yet, so nothing of this is reached. Not done: breaking a live lock while its run
+//! is idle hangs on Wine and is unproven elsewhere; a `&` in the path of `%ProgramData%` is refused. A step whose
+//! text has a variable that the login has too (`%errorlevel%`) is not begun on Wine, whose `cmd` expands it.
+
+mod stream;
+
+pub use stream::TextError;
+
+use super::{LEASE_SECONDS, NameError, file_name, one_line};
+use crate::apply::reach::{LockOrder, StepOrder};
+use crate::model::Secret;
+use crate::plan::PlannedStep;
+use std::collections::BTreeMap;
+use stream::{Sent, flat_script};
+
+const BASE: &str = include_str!("base.cmd");
+const LOCK: &str = include_str!("lock.cmd");
+const RELEASE: &str = include_str!("release.cmd");
+const STEP: &str = include_str!("step.cmd");
+const KEEPER: &str = include_str!("keeper.cmd");
+const WRAPPER: &str = include_str!("wrapper.cmd");
+
+/// The most of one stream that a host sends, in bytes.
+const MOST: u64 = 2 * 1024 * 1024;
+/// The longest secret, in bytes.
+const LONGEST_SECRET: usize = 1000;
+/// Between two tries of a step whose exit code asks for another, in seconds.
+const RETRY_SECONDS: u64 = 5;
+
+/// Numbers of the host's side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowsPlace {
+    /// For how long a lock is valid without being renewed, in seconds that the host is awake.
+    pub lease: u64,
+    /// Between two signs of life over the connection while a step is waited for, in seconds.
+    pub pulse: u64,
+}
+
+impl Default for WindowsPlace {
+    fn default() -> Self {
+        Self { lease: LEASE_SECONDS, pulse: 5 }
+    }
+}
+
+/// An order that cannot be sent to a Windows host. Nothing was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// A name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A text.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// A step that reads a secret from its standard input.
+    #[error("secret `{0}` cannot be given on standard input on Windows: give it as a variable")]
+    Input(String),
+    /// A variable.
+    #[error("`{0}` cannot be a variable of a step: give letters, digits and `_`, and no `UP_` in front")]
+    Variable(String),
+    /// A secret's text.
+    #[error(
+        "secret `{0}` cannot be given to a step on Windows: it has a `\"` or other characters than ASCII's \
+         printable ones, or more than {LONGEST_SECRET} of them"
+    )]
+    Secret(String),
+}
+
+/// The script that takes the lock; `read_lock` reads its answer. `nonce` is new for each exchange, here and
+/// below: letters and digits that nobody can guess.
+///
+/// # Errors
+/// When a name cannot be a file's.
+pub fn lock_script(place: &WindowsPlace, order: &LockOrder, nonce: &str) -> Result<String, OrderError> {
+    let token = file_name("token", &order.token)?;
+    let force = if order.break_lock { "yes" } else { "no" };
+    let head = head(place, order, nonce)? + &assignments(&[("BREAK", force), ("TOKEN", &token)]);
+    exchange(place, order, nonce, "refused", head, &[LOCK], Vec::new())
+}
+
+/// The script that makes the lease last anew; `read_renewal` reads its answer.
+///
+/// # Errors
+/// When a name cannot be a file's.
+pub fn renew_script(place: &WindowsPlace, order: &LockOrder, nonce: &str) -> Result<String, OrderError> {
+    let parts = [":main\ngoto renew\n", RELEASE];
+    exchange(place, order, nonce, "refused", head(place, order, nonce)?, &parts, Vec::new())
+}
+
+/// The script that gives the lock back and leaves nothing; `read_release` reads its answer.
+///
+/// # Errors
+/// When a name cannot be a file's.
+pub fn release_script(place: &WindowsPlace, order: &LockOrder, nonce: &str) -> Result<String, OrderError> {
+    let parts = [":main\ngoto release\n", RELEASE];
+    exchange(place, order, nonce, "left", head(place, order, nonce)?, &parts, Vec::new())
+}
+
+/// The script that begins a step unless it is claimed, and waits for its end; `read_windows_step` reads its
+/// answer. Holds the secrets that the step uses: they go through the connection into a file of the private
+/// folder, which is deleted before the step's own text runs.
+///
+/// # Errors
+/// When a name cannot be a file's, or a text or a secret cannot reach a batch file unharmed.
+pub fn begin_script(
+    place: &WindowsPlace,
+    lock: &LockOrder,
+    order: &StepOrder<'_>,
+    secrets: &BTreeMap<String, Secret>,
+    nonce: &str,
+) -> Result<String, OrderError> {
+    let step = order.step;
+    if let Some(name) = &step.stdin {
+        return Err(OrderError::Input(name.clone()));
+    }
+    let (run, claim) = (file_name("run", &lock.run)?, file_name("claim", order.claim)?);
+    let wrapper = assignments(&[("RUN", &run), ("CLAIM", &claim)]);
+    let files = vec![
+        Sent { name: "s.cmd", text: batch(&wrapper, &[WRAPPER]) },
+        Sent { name: "s.run.cmd", text: runner(&claim, step) },
+        Sent { name: "s.env.cmd", text: environment(step, secrets)? },
+        Sent { name: "s.step.cmd", text: step.script.clone() },
+    ];
+    let head = head(place, lock, nonce)? + &step_variables(place, order, &claim);
+    exchange(place, lock, nonce, "unsure", head, &[":main\ngoto begin\n", STEP], files)
+}
+
+/// The script that tells what became of a step; `read_windows_step` reads its answer.
+///
+/// # Errors
+/// When a name cannot be a file's.
+pub fn lookup_script(
+    place: &WindowsPlace,
+    lock: &LockOrder,
+    order: &StepOrder<'_>,
+    may_begin: bool,
+    nonce: &str,
+) -> Result<String, OrderError> {
+    let claim = file_name("claim", order.claim)?;
+    let mut head = head(place, lock, nonce)? + &step_variables(place, order, &claim);
+    head.push_str(&assignments(&[("MAY_BEGIN", if may_begin { "yes" } else { "no" })]));
+    exchange(place, lock, nonce, "unsure", head, &[":main\ngoto lookup\n", STEP], Vec::new())
+}
+
+fn exchange(
+    place: &WindowsPlace,
+    order: &LockOrder,
+    nonce: &str,
+    failing: &str,
+    head: String,
+    parts: &[&str],
+    more: Vec<Sent>,
+) -> Result<String, OrderError> {
+    let nonce = file_name("nonce", nonce)?;
+    let run = file_name("run", &order.run)?;
+    let lease = place.lease.to_string();
+    let owner = owner(&order.owner);
+    let mut text = batch(&head, &[BASE]);
+    for part in parts {
+        text.push_str(&without_remarks(part));
+    }
+    let keeper = assignments(&[("RUN", &run), ("NONCE", &nonce), ("OWNER", &owner), ("LEASE", &lease)]);
+    let mut files =
+        vec![Sent { name: "x.cmd", text }, Sent { name: "k.cmd", text: batch(&keeper, &[KEEPER]) }];
+    files.extend(more);
+    Ok(flat_script(&nonce, failing, &files)?)
+}
+
+fn head(place: &WindowsPlace, order: &LockOrder, nonce: &str) -> Result<String, OrderError> {
+    Ok(assignments(&[
+        ("RUN", &file_name("run", &order.run)?),
+        ("NONCE", &file_name("nonce", nonce)?),
+        ("LEASE", &place.lease.to_string()),
+    ]))
+}
+
+fn step_variables(place: &WindowsPlace, order: &StepOrder<'_>, claim: &str) -> String {
+    assignments(&[
+        ("CLAIM", claim),
+        ("LIMIT", &order.step.timeout.to_string()),
+        ("PULSE", &place.pulse.to_string()),
+        ("MOST", &MOST.to_string()),
+        ("ONLY_BEGIN", if order.only_begin { "yes" } else { "no" }),
+    ]) + "set \"UP_AT=!UP_RUN!\\!UP_CLAIM!\"\n"
+}
+
+/// Names and numbers of ours only: nothing in them means anything to `cmd`.
+fn assignments(variables: &[(&str, &str)]) -> String {
+    variables.iter().map(|(name, value)| format!("set \"UP_{name}={value}\"\n")).collect()
+}
+
+/// An owner as it stands in the lock's file and in an answer: whatever could mean something to `cmd` as `?`.
+fn owner(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@._- ".contains(c);
+    one_line(text).chars().map(|c| if plain(c) { c } else { '?' }).collect()
+}
+
+/// A batch file: its variables come behind its first line.
+fn batch(head: &str, parts: &[&str]) -> String {
+    let mut text = format!("@echo off\n{head}");
+    for part in parts {
+        text.push_str(&without_remarks(part));
+    }
+    text
+}
+
+/// A host does not need them, and each line takes its time.
+fn without_remarks(text: &str) -> String {
+    let code = |line: &&str| !line.starts_with("rem ") && !line.is_empty() && *line != "@echo off";
+    text.lines().filter(code).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// The batch file that runs the step's text with its secrets in the environment, again where its code asks
+/// for that. The naps are what is counted of its time.
+fn runner(claim: &str, step: &PlannedStep) -> String {
+    let mut text = format!(
+        "@echo off\n\
+         set \"UP_NAPS=\"\n\
+         call \"%~dp0{claim}.env.cmd\"\n\
+         del /f /q \"%~dp0{claim}.env.cmd\" <nul >nul\n\
+         if exist \"%~dp0{claim}.env.cmd\" echo refused>\"%~dp0{claim}.refused\"\n\
+         if exist \"%~dp0{claim}.env.cmd\" exit /b 1\n\
+         goto again\n"
+    );
+    let naps = step.timeout / RETRY_SECONDS;
+    for code in &step.retry_on {
+        text.push_str(&format!(
+            ":retry{code}\n\
+             set /a UP_NAPS+=1\n\
+             if %UP_NAPS% geq {naps} exit /b {code}\n\
+             ping -n {} 127.0.0.1 <nul >nul\n",
+            RETRY_SECONDS + 1
+        ));
+        text.push_str("goto again\n");
+    }
+    text.push_str(":again\n");
+    text.push_str(&format!("cmd.exe /d /q /v:off /c \"\"%~dp0{claim}.step.cmd\"\" <nul\n"));
+    for code in &step.retry_on {
+        if let Some(next) = code.checked_add(1) {
+            text.push_str(&format!("if errorlevel {code} if not errorlevel {next} goto retry{code}\n"));
+        }
+    }
+    // Its code is that of its last command.
+    text
+}
+
+/// The batch file that sets a step's variables.
+fn environment(step: &PlannedStep, secrets: &BTreeMap<String, Secret>) -> Result<String, OrderError> {
+    let mut text = "@echo off\n".to_owned();
+    for (variable, name) in &step.env {
+        let good = variable.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && variable.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && !variable.to_ascii_uppercase().starts_with("UP_");
+        if !good {
+            return Err(OrderError::Variable(variable.clone()));
+        }
+        let value = secrets.get(name).map_or("", |secret| secret.expose());
+        let plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic() && byte != b'"';
+        if value.len() > LONGEST_SECRET || !value.bytes().all(plain) {
+            return Err(OrderError::Secret(name.clone()));
+        }
+        text.push_str(&format!("set \"{variable}={}\"\n", value.replace('%', "%%")));
+    }
+    Ok(text)
+}

@@ -1,0 +1,304 @@
+//! The host's side of a step on Windows: the very scripts that are sent to hosts, over SSH to hosts of the Wine
+//! lab. What Wine cannot prove is in docs/windows-lab.md.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test"
+)]
+
+mod wine_lab;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use uproot::apply::remote::windows::{self, WindowsPlace};
+use uproot::apply::remote::{read_lock, read_release, read_renewal, read_windows_step, windows_lines};
+use uproot::apply::{Holder, LockAnswer, LockOrder, StepAnswer, StepOrder};
+use uproot::model::Secret;
+use uproot::plan::PlannedStep;
+use wine_lab::{WineHost, WineLab};
+
+const STATE: &str = "C:\\ProgramData\\uproot";
+
+/// One controller's run on a host.
+struct Run<'a> {
+    host: &'a WineHost,
+    place: WindowsPlace,
+    order: LockOrder,
+}
+
+impl<'a> Run<'a> {
+    fn new(host: &'a WineHost, run: &str) -> Self {
+        let order = LockOrder {
+            run: run.into(),
+            owner: format!("root@{run} & \"x\" %PATH%"),
+            break_lock: false,
+            token: format!("token-{run}"),
+        };
+        Self { host, place: WindowsPlace::default(), order }
+    }
+
+    fn lock(&self) -> LockAnswer {
+        let script = windows::lock_script(&self.place, &self.order, &nonce()).unwrap();
+        read_lock(&windows_lines(&ask(self.host, &script))).unwrap()
+    }
+
+    fn renew(&self) -> Result<Option<Holder>, String> {
+        let script = windows::renew_script(&self.place, &self.order, &nonce()).unwrap();
+        read_renewal(&windows_lines(&ask(self.host, &script)))
+    }
+
+    fn release(&self) -> Option<String> {
+        let script = windows::release_script(&self.place, &self.order, &nonce()).unwrap();
+        read_release(&windows_lines(&ask(self.host, &script))).unwrap()
+    }
+
+    fn begin_text(&self, step: &PlannedStep, claim: &str, only_begin: bool) -> String {
+        let order = StepOrder { step, claim, only_begin };
+        windows::begin_script(&self.place, &self.order, &order, &secrets(), &nonce()).unwrap()
+    }
+
+    fn begin(&self, step: &PlannedStep, claim: &str) -> StepAnswer {
+        read_windows_step(&ask(self.host, &self.begin_text(step, claim, false))).unwrap()
+    }
+
+    fn begin_only(&self, step: &PlannedStep, claim: &str) -> StepAnswer {
+        read_windows_step(&ask(self.host, &self.begin_text(step, claim, true))).unwrap()
+    }
+
+    fn lookup(&self, step: &PlannedStep, claim: &str, may_begin: bool) -> StepAnswer {
+        let order = StepOrder { step, claim, only_begin: false };
+        let script = windows::lookup_script(&self.place, &self.order, &order, may_begin, &nonce()).unwrap();
+        read_windows_step(&ask(self.host, &script)).unwrap()
+    }
+}
+
+fn nonce() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{:032x}", COUNT.fetch_add(1, Ordering::Relaxed) + 1)
+}
+
+const PASSWORD: &str = "50% ^of!it & <a|b> 100%%";
+
+fn secrets() -> BTreeMap<String, Secret> {
+    BTreeMap::from([("password".to_owned(), Secret::new("password", PASSWORD.to_owned()))])
+}
+
+/// A flat script between the marks that the transport sets around it, and what the host prints between them.
+fn sent(script: &str) -> Vec<u8> {
+    let head = "@echo off\nprompt $_\nset \"U=mark\"\necho %U%:begin\n";
+    format!("{head}{script}echo %U%:end\nexit 0\n").replace('\n', "\r\n").into_bytes()
+}
+
+fn ask(host: &WineHost, script: &str) -> Vec<u8> {
+    let ran = host.ssh("cmd.exe /d /q", &sent(script));
+    let find = |what: &[u8]| ran.bytes.windows(what.len()).position(|at| at == what);
+    let (Some(begin), Some(end)) = (find(b"mark:begin"), find(b"mark:end")) else {
+        panic!("no marks: {}{}", ran.stdout, ran.stderr)
+    };
+    ran.bytes[begin + b"mark:begin".len()..end].to_vec()
+}
+
+fn step(script: &str, timeout: u64) -> PlannedStep {
+    PlannedStep {
+        id: "kes/1".into(),
+        product: "kes".into(),
+        kind: "run".into(),
+        summary: "try".into(),
+        commands: Vec::new(),
+        script: script.into(),
+        run_as: "root".into(),
+        timeout,
+        accept: vec![0],
+        reboot_codes: Vec::new(),
+        retry_on: Vec::new(),
+        blocked_if: None,
+        env: BTreeMap::new(),
+        stdin: None,
+        effect: None,
+        condition: None,
+        instructions: None,
+        already_so: false,
+    }
+}
+
+fn ended(answer: StepAnswer) -> (i32, String, String) {
+    match answer {
+        StepAnswer::Ended { status, stdout, stderr } => (status, stdout.text(), stderr.text()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Nothing of uproot is on the host any more: no file, no task.
+fn is_clean(host: &WineHost) {
+    let left = host.run("dir /b /a C:\\ProgramData\\uproot* 2>nul & schtasks /query /fo csv /nh").stdout;
+    assert!(!left.contains("uproot"), "{left}");
+}
+
+#[test]
+fn a_step_runs_apart_and_nothing_is_left() {
+    let lab = WineLab::new();
+    let host = lab.host("win01").start();
+    let run = Run::new(&host, "run-1");
+    let LockAnswer::Taken { from: None, broken: false, records } = run.lock() else { panic!("not taken") };
+    assert_eq!(records, "token-run-1");
+    let mut first = step("@echo off\necho hello\necho broken>&2\nexit /b 3010\n", 60);
+    first.env.insert("KLPASSWD".into(), "password".into());
+    first.script = format!("set KLPASSWD>C:\\secret.txt\n{}", first.script);
+    let (status, out, err) = ended(run.begin(&first, "a.1"));
+    assert_eq!((status, out.trim(), err.trim()), (3010, "hello", "broken"));
+    let secret = std::fs::read_to_string(host.path("C:\\secret.txt")).unwrap();
+    assert_eq!(secret.trim_end(), format!("KLPASSWD={PASSWORD}"));
+    // A second order of the claim runs nothing again.
+    assert_eq!(ended(run.begin(&first, "a.1")).0, 3010);
+    assert_eq!(ended(run.lookup(&first, "a.1", false)).0, 3010);
+    assert_eq!(host.task_runs().iter().filter(|(name, _)| name.ends_with("a.1")).count(), 1);
+    assert_eq!(run.renew(), Ok(None));
+    assert_eq!(run.release(), None);
+    is_clean(&host);
+    let calls = format!("{:?}{:?}", host.task_runs(), host.execs());
+    assert!(!calls.contains("50%"), "{calls}");
+}
+
+/// A program under a name of its own that does nothing for a minute.
+fn sleeper(host: &WineHost) -> String {
+    std::fs::copy(host.path("C:\\lab\\uninst.exe"), host.path("C:\\lab\\sleeps.exe")).unwrap();
+    "C:\\lab\\sleeps.exe /S /takes=60\nexit /b 0\n".to_owned()
+}
+
+#[test]
+fn only_one_run_at_a_time_has_the_lock() {
+    let lab = WineLab::new();
+    let host = lab.host("win01").start();
+    {
+        let (one, other) = (Run::new(&host, "run-1"), Run::new(&host, "run-2"));
+        assert!(matches!(one.lock(), LockAnswer::Taken { .. }));
+        assert!(matches!(one.lock(), LockAnswer::Taken { from: None, broken: false, .. }));
+        let LockAnswer::Held(holder) = other.lock() else { panic!("two hold it") };
+        assert_eq!((holder.run.as_str(), holder.expires), ("run-1", 900));
+        assert_eq!(holder.owner, "root@run-1 ? ?x? ?PATH?");
+        let StepAnswer::LockLost(holder) = other.begin(&step("exit /b 0\n", 60), "a.1") else {
+            panic!("begun")
+        };
+        assert_eq!(holder.run, "run-1");
+    }
+}
+
+#[test]
+fn a_lease_that_nobody_renews_ends() {
+    let lab = WineLab::new();
+    let host = lab.host("win01").start();
+    let mut run = Run::new(&host, "run-1");
+    run.place.lease = 3;
+    assert!(matches!(run.lock(), LockAnswer::Taken { .. }));
+    let other = Run::new(&host, "run-2");
+    let begun = Instant::now();
+    let from = loop {
+        match other.lock() {
+            LockAnswer::Taken { from, broken: false, .. } => break from,
+            LockAnswer::Held(_) if begun.elapsed() < Duration::from_secs(60) => {}
+            answer => panic!("{answer:?}"),
+        }
+    };
+    assert!(from.unwrap().ends_with(": expired"));
+    assert_eq!(other.release(), None);
+    is_clean(&host);
+}
+
+#[test]
+fn a_step_outlives_its_connection_and_a_reboot_is_told_from_its_end() {
+    let lab = WineLab::new();
+    let mut host = lab.host("win01").start();
+    let order = {
+        let run = Run::new(&host, "run-1");
+        assert!(matches!(run.lock(), LockAnswer::Taken { .. }));
+        let slow = step(&sleeper(&host), 300);
+        let StepAnswer::Running { .. } = run.begin_only(&slow, "a.1") else { panic!("not begun") };
+        assert!(host.run("tasklist /fo csv /nh").stdout.contains("sleeps.exe"));
+        assert!(run.release().unwrap().contains("step `a.1` still runs"));
+        // Nobody breaks into a step that runs.
+        let mut other = Run::new(&host, "run-2");
+        other.order.break_lock = true;
+        let answer = other.lock();
+        assert!(matches!(answer, LockAnswer::Held(_)), "{answer:?}");
+        run.order.clone()
+    };
+    host.reboot();
+    let again = Run { host: &host, place: WindowsPlace::default(), order };
+    let LockAnswer::Taken { records, .. } = again.lock() else { panic!("not taken") };
+    assert_eq!(records, "token-run-1");
+    let answer = again.lookup(&step("exit /b 0\n", 60), "a.1", false);
+    assert!(matches!(answer, StepAnswer::CutOff { by_reboot: true, .. }), "{answer:?}");
+    // What was not begun is never begun once it was refused.
+    let answer = again.lookup(&step("exit /b 0\n", 60), "b.1", false);
+    assert!(matches!(answer, StepAnswer::NotBegun(_)), "{answer:?}");
+    let answer = again.begin(&step("echo x>C:\\ran.txt\nexit /b 0\n", 60), "b.1");
+    assert!(matches!(answer, StepAnswer::NotBegun(_)), "{answer:?}");
+    assert!(!host.exists("C:\\ran.txt"));
+    assert_eq!(again.release(), None);
+    is_clean(&host);
+}
+
+#[test]
+fn a_stream_that_is_cut_anywhere_runs_nothing() {
+    let lab = WineLab::new();
+    let host = lab.host("win01").start();
+    let run = Run::new(&host, "run-1");
+    assert!(matches!(run.lock(), LockAnswer::Taken { .. }));
+    let text = run.begin_text(&step("echo x>C:\\ran.txt\nexit /b 0\n", 60), "a.1", false);
+    let whole = text.find("if not defined UP_BAD cmd.exe").unwrap();
+    for at in [100, whole / 3, whole / 2 + 7, whole - 60, whole - 9, whole + 20, whole + 50] {
+        let input = format!("set \"U=mark\"\n{}", &text[..at]).replace('\n', "\r\n");
+        let _ = host.ssh("cmd.exe /d /q", input.as_bytes());
+        assert!(!host.exists("C:\\ProgramData\\uproot\\run-1\\a.1.claim"), "cut at {at}");
+        // The next one has a name of its own, as always.
+        let _ = host.run("for /d %d in (C:\\ProgramData\\uproot.*) do rd /s /q %d");
+    }
+    // One of its lines is missing.
+    let lines: Vec<_> = text.lines().filter(|line| *line != ">>s.step.cmd echo exit /b 0").collect();
+    assert_eq!(lines.len() + 1, text.lines().count());
+    let _ = host.ssh("cmd.exe /d /q", lines.join("\r\n").as_bytes());
+    assert!(!host.exists("C:\\ran.txt"));
+    assert_eq!(run.release(), None);
+    is_clean(&host);
+}
+
+#[test]
+fn a_folder_that_others_may_use_is_refused() {
+    let lab = WineLab::new();
+    let host = lab.host("win01").start();
+    host.run(&format!("mkdir {STATE}")).expect(0);
+    let run = Run::new(&host, "run-1");
+    let LockAnswer::Refused(why) = run.lock() else { panic!("taken") };
+    assert!(why.contains("is open to others"), "{why}");
+    assert!(run.release().unwrap().contains("is open to others"));
+    let unsure = windows::lookup_script(
+        &run.place,
+        &run.order,
+        &StepOrder { step: &step("ver\n", 60), claim: "a.1", only_begin: false },
+        false,
+        &nonce(),
+    );
+    assert!(read_windows_step(&ask(&host, &unsure.unwrap())).unwrap_err().contains("is open to others"));
+    host.run(&format!("rd {STATE}")).expect(0);
+    host.flag("not-elevated", true);
+    let LockAnswer::Refused(why) = run.lock() else { panic!("taken") };
+    assert!(why.contains("no administrator"), "{why}");
+    is_clean(&host);
+}
+
+/// Wine's own tools say nothing and end with 0.
+#[test]
+fn tools_that_say_nothing_are_no_reason_to_go_on() {
+    let lab = WineLab::new();
+    let tools = ["wevtutil", "icacls", "schtasks"];
+    let hosts = lab.start_all(tools.iter().map(|tool| lab.host(tool).stub(tool)).collect());
+    for (host, why) in hosts.iter().zip(["which boot", "icacls does not show", "scheduled task"]) {
+        let LockAnswer::Refused(said) = Run::new(host, "run-1").lock() else { panic!("{why}: taken") };
+        assert!(said.contains(why), "{said}");
+    }
+}
