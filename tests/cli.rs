@@ -142,8 +142,8 @@ fn what_is_not_obeyed_yet_is_refused_with_its_place() {
     let digest = "0".repeat(64);
     for (key, step) in [
         ("upload", format!("upload: {{ source: a, to: /opt/a/b, sha256: \"{digest}\" }}")),
-        ("uninstall_program", "uninstall_program: A".to_owned()),
-        ("delete_registry", "delete_registry: 'HKLM\\SOFTWARE\\A'".to_owned()),
+        ("uninstall_program", "uninstall_program: Suite".to_owned()),
+        ("delete_registry", "delete_registry: 'HKLM\\SOFTWARE\\A\\B'".to_owned()),
         ("reboot", "reboot: a driver".to_owned()),
     ] {
         let file = place.write("playbook.yml", &format!("uproot: 1\nname: test\n{product}      - {step}\n"));

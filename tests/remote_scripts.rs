@@ -165,6 +165,7 @@ fn step(script: &str) -> PlannedStep {
         retry_on: Vec::new(),
         blocked_if: None,
         env: BTreeMap::new(),
+        encodings: BTreeMap::new(),
         stdin: None,
         effect: None,
         condition: None,

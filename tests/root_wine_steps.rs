@@ -118,6 +118,7 @@ fn step(script: &str, timeout: u64) -> PlannedStep {
         retry_on: Vec::new(),
         blocked_if: None,
         env: BTreeMap::new(),
+        encodings: BTreeMap::new(),
         stdin: None,
         effect: None,
         condition: None,

@@ -26,6 +26,7 @@ mod tests;
 
 pub use drift::drift;
 pub(crate) use text::cut;
+pub(crate) use windows::programs_named;
 
 use crate::facts::Facts;
 use crate::model::{Evidence, EvidenceRole, Finding, Platform, ProductClass, ProductState, Truth};

@@ -34,13 +34,7 @@ pub(super) fn program(test: &ProgramTest<'_>, facts: &Facts) -> Outcome {
     }
     let programs = together(facts, per_user);
     Scan::of(&programs, |program| {
-        // An entry that does not say its name or publisher is not the one that is asked for.
-        let bears = |test: &Option<NameTest<'_>>, text: &Option<String>| {
-            test.as_ref()
-                .map_or(Truth::True, |test| text.as_deref().map_or(Truth::False, |text| test.matches(text)))
-        };
-        let coded = product_code.map_or(Truth::True, |code| same_code(code, &program.key));
-        let truth = bears(&name, &program.name).and(bears(&publisher, &program.publisher)).and(coded);
+        let truth = is_that(&name, &publisher, product_code, program);
         if truth.is_false() {
             return truth;
         }
@@ -53,6 +47,38 @@ pub(super) fn program(test: &ProgramTest<'_>, facts: &Facts) -> Outcome {
         }
         Doubt::new(format!("the version of the program `{}` cannot be compared", cut(&line, 80)))
     })
+}
+
+fn is_that(
+    name: &Option<NameTest<'_>>,
+    publisher: &Option<NameTest<'_>>,
+    product_code: Option<&str>,
+    program: &Program,
+) -> Truth {
+    // An entry that does not say its name or publisher is not the one that is asked for.
+    let bears = |test: &Option<NameTest<'_>>, text: &Option<String>| {
+        test.as_ref()
+            .map_or(Truth::True, |test| text.as_deref().map_or(Truth::False, |text| test.matches(text)))
+    };
+    let coded = product_code.map_or(Truth::True, |code| same_code(code, &program.key));
+    bears(name, &program.name).and(bears(publisher, &program.publisher)).and(coded)
+}
+
+/// The programs that a step names, of the machine and of every user that could be read, each with whether
+/// it is one of them for certain.
+pub(crate) fn programs_named<'f>(
+    name: Option<&Pattern>,
+    publisher: Option<&Pattern>,
+    product_code: Option<&str>,
+    facts: &'f Facts,
+) -> Vec<(&'f Program, Truth)> {
+    let windows = Some(Platform::Windows);
+    let name = name.map(|name| NameTest::on(windows, name));
+    let publisher = publisher.map(|publisher| NameTest::on(windows, publisher));
+    let all = facts.programs.items.iter().chain(&facts.user_programs.items);
+    all.map(|program| (program, is_that(&name, &publisher, product_code, program)))
+        .filter(|(_, truth)| !truth.is_false())
+        .collect()
 }
 
 /// The programs of the machine and of every user that could be read. Where no product of the kind is

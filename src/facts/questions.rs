@@ -108,7 +108,16 @@ impl Questions {
             Action::RemovePackage { .. } => {
                 self.topics.insert(Topic::Packages);
             }
-            Action::KillProcess { .. } => {
+            Action::UninstallProgram { .. } => {
+                self.topics.insert(Topic::Programs);
+            }
+            Action::DeleteRegistry { key, value } => {
+                self.registry.entry(key.as_str().to_owned()).or_default().extend(value.clone());
+            }
+            Action::ForgetReceipt { .. } => {
+                self.topics.insert(Topic::Receipts);
+            }
+            Action::KillProcess { .. } | Action::KillImage { .. } => {
                 self.topics.insert(Topic::Processes);
             }
             Action::RemovePath { path } => {

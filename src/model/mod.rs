@@ -27,6 +27,6 @@ pub use grant::ChangeGrant;
 pub use identity::{BootIdentity, MachineIdentity, Platform};
 pub use output::BoundedOutput;
 pub use scope::{Exemption, ExemptionKind, ProductClass, Scope};
-pub use secret::{Redactor, Secret, SecretSource};
+pub use secret::{Redactor, Secret, SecretEncoding, SecretSource, SecretUse};
 pub use state::{ExitCode, HostState};
 pub use truth::Truth;

@@ -45,9 +45,73 @@ impl Secret {
     }
 }
 
+/// In which form a secret's value is passed on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretEncoding {
+    /// As it is.
+    #[default]
+    Plain,
+    /// Hexadecimal digits of its UTF-16, low byte first: `abc` is `610062006300`. So the Network Agent for
+    /// Windows wants its removal password (public scripts; the vendor's page was not found).
+    Utf16leHex,
+}
+
+impl SecretEncoding {
+    /// The words of a playbook.
+    pub const WORDS: [&'static str; 2] = ["plain", "utf16le-hex"];
+
+    /// The encoding with this word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        match word {
+            "plain" => Some(Self::Plain),
+            "utf16le-hex" => Some(Self::Utf16leHex),
+            _ => None,
+        }
+    }
+
+    /// The value in this form.
+    #[must_use]
+    pub fn encode(self, value: &str) -> String {
+        match self {
+            Self::Plain => value.to_owned(),
+            Self::Utf16leHex => base16ct::lower::encode_string(&utf16le(value)),
+        }
+    }
+
+    /// Whether it is the value as it is.
+    #[must_use]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::Plain
+    }
+}
+
+fn utf16le(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+/// A secret as a step passes it on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SecretUse {
+    /// The secret's name.
+    pub name: String,
+    /// In which form.
+    #[serde(skip_serializing_if = "SecretEncoding::is_plain")]
+    pub encoding: SecretEncoding,
+}
+
+impl From<String> for SecretUse {
+    /// As it is.
+    fn from(name: String) -> Self {
+        Self { name, encoding: SecretEncoding::Plain }
+    }
+}
+
 /// Replaces every secret in bytes that are about to be stored or shown.
 ///
-/// Knows each secret in every encoding it is sent in: as it is, quoted for a POSIX shell, hex of
+/// Knows each secret in every encoding it is sent in: as it is, quoted for a POSIX shell or a batch file, hex of
 /// UTF-16LE in both cases, base64. Works on whole outputs, so that chunk borders do not matter.
 #[derive(Debug, Clone, Default)]
 pub struct Redactor {
@@ -75,12 +139,13 @@ impl Redactor {
         if value.len() < Self::SHORTEST {
             return;
         }
-        let utf16: Vec<u8> = value.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let hex = base16ct::lower::encode_string(&utf16);
+        let (utf16, hex) = (utf16le(value), SecretEncoding::Utf16leHex.encode(value));
         let quoted = value.replace('\'', "'\\''");
         use base64::Engine as _;
         let base64 = base64::engine::general_purpose::STANDARD.encode(value);
-        for form in [value.to_owned(), quoted, hex.to_uppercase(), hex, base64] {
+        // A batch file doubles `%`.
+        let batch = value.replace('%', "%%");
+        for form in [value.to_owned(), quoted, batch, hex.to_uppercase(), hex, base64] {
             self.patterns.insert(form.into_bytes(), secret.name.clone());
         }
         self.patterns.insert(utf16, secret.name.clone());

@@ -1,12 +1,13 @@
 //! What each action makes true: the rule by which its success is judged.
 
+use super::programs;
 use crate::facts::{Facts, Service};
 use crate::playbook::{Action, Check, PackageState, Pattern, Rule, Step};
 
 /// What must be true after the step: what its action implies and what the playbook adds. None where
 /// nothing can be said.
 pub(super) fn of_step(step: &Step, facts: &Facts) -> Option<Rule> {
-    let implied = of_action(&step.action).filter(|_| !is_untold(&step.action, facts));
+    let implied = of_action(&step.action, facts).filter(|_| !is_untold(&step.action, facts));
     match (implied, step.effect.clone()) {
         (Some(implied), Some(stated)) => Some(Rule::All(vec![implied, stated])),
         (implied, stated) => implied.or(stated),
@@ -22,7 +23,7 @@ fn is_untold(action: &Action, facts: &Facts) -> bool {
     facts.services.items.iter().filter(named).any(|service| service.active.is_none())
 }
 
-fn of_action(action: &Action) -> Option<Rule> {
+fn of_action(action: &Action, facts: &Facts) -> Option<Rule> {
     let rule = match action {
         Action::StopService { name } => {
             gone(Check::Service { name: Pattern::new(service_name(name)), running: Some(true) })
@@ -32,6 +33,19 @@ fn of_action(action: &Action) -> Option<Rule> {
         }
         Action::RemovePackage { names, purge } => packages_gone(names, *purge),
         Action::KillProcess { exe } => gone(Check::Process { name: None, exe: Some(exe.clone()) }),
+        Action::KillImage { name } => gone(Check::Process { name: Some(Pattern::new(name)), exe: None }),
+        Action::UninstallProgram { name, publisher, product_code, .. } => {
+            let meant = programs::meant(action, facts).machine;
+            if meant.is_empty() {
+                programs::none_there(name.as_ref(), publisher.as_ref(), product_code.as_deref())
+            } else {
+                programs::gone(&meant)
+            }
+        }
+        Action::DeleteRegistry { key, value } => {
+            gone(Check::Registry { key: key.clone(), value: value.clone(), data: None })
+        }
+        Action::ForgetReceipt { id } => gone(Check::Receipt { id: id.clone(), version: None }),
         Action::RemovePath { path } => gone(Check::Path { path: path.clone(), kind: None, owner: None }),
         Action::RemoveUser { name } => gone(Check::User { name: Pattern::new(name) }),
         Action::RemoveGroup { name } => gone(Check::Group { name: Pattern::new(name) }),

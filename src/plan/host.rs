@@ -2,10 +2,10 @@
 
 use super::order;
 use super::still_used::{Other, user_of};
-use super::{NotPlanned, PlannedStep, effect, render};
+use super::{NotPlanned, PlannedStep, effect, programs, render};
 use crate::detect::{Evaluation, evaluate};
-use crate::facts::{Facts, Package};
-use crate::model::{Diagnostic, Exemption, Finding, Platform, ProductState, Truth};
+use crate::facts::{Facts, Package, Program};
+use crate::model::{Diagnostic, Exemption, Finding, Platform, ProductState, SecretUse, Truth};
 use crate::playbook::{Action, Check, Pattern, Product, RebootPolicy, Rule, Step, TextPattern};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -182,9 +182,6 @@ impl Subject<'_> {
         if let Some(word) = product.opt_in.as_ref().filter(|word| !self.allowed.contains(word)) {
             return Some(Stop::Choice(format!("it is removed only by choice: give `--allow {word}`")));
         }
-        if let Some(platform) = self.facts.platform.filter(|platform| *platform != Platform::Linux) {
-            return Some(Stop::Stuck(format!("this version removes nothing on {platform}")));
-        }
         if product.remove.is_empty() {
             return Some(Stop::Stuck("the playbook has no steps to remove it".to_owned()));
         }
@@ -224,9 +221,20 @@ impl Subject<'_> {
         }
     }
 
-    /// Why steps cannot run as root.
+    /// Why steps cannot run as root, or as the system.
     fn no_root(&self) -> Option<String> {
         let privilege = &self.facts.privilege;
+        if self.facts.platform == Some(Platform::Windows) {
+            return match privilege.elevated {
+                Some(true) => None,
+                Some(false) => Some(
+                    "its steps need an administrator's whole rights, which this login does not have: \
+                     log in as a member of Administrators"
+                        .to_owned(),
+                ),
+                None => Some("it cannot be told whether the login has an administrator's rights".to_owned()),
+            };
+        }
         match (&privilege.become_failed, privilege.uid) {
             (_, Some(0)) => None,
             (Some(reason), _) => Some(format!("its steps need root, and becoming root failed: {reason}")),
@@ -234,14 +242,14 @@ impl Subject<'_> {
         }
     }
 
-    /// One step; none where it does not apply.
+    /// One step, and what of it a person must do; none where it does not apply.
     fn step(
         &self,
         product: &Product,
         number: usize,
         step: &Step,
         others: &[Other<'_>],
-    ) -> Result<Option<PlannedStep>, Stop> {
+    ) -> Result<Vec<PlannedStep>, Stop> {
         let kind = render::kind(&step.action);
         if let Action::Unsupported { .. } = step.action {
             let message = format!("step `{kind}` of product `{}` is not obeyed by this version", product.id);
@@ -249,15 +257,47 @@ impl Subject<'_> {
             return Err(Stop::Input(Diagnostic::error(&step.place, message).with_help(help)));
         }
         if !self.applies(product, step)? {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let mut planned = self.empty_step(&product.id, &number.to_string(), &step.action);
         planned.effect = effect::of_step(step, self.facts);
         if let Some(timeout) = step.timeout {
             planned.timeout = timeout.as_secs().max(1);
         }
+        let meant = programs::meant(&step.action, self.facts);
+        let by_hand = self.by_hand(product, number, step, &meant.users);
+        if by_hand.is_some() && meant.machine.is_empty() && meant.unsure.is_empty() {
+            return Ok(by_hand.into_iter().collect());
+        }
         self.fill(&mut planned, product, step, others)?;
-        Ok(Some(planned))
+        Ok([Some(planned), by_hand].into_iter().flatten().collect())
+    }
+
+    /// What is installed for one user alone can be uninstalled by that user alone.
+    fn by_hand(
+        &self,
+        product: &Product,
+        number: usize,
+        step: &Step,
+        programs: &[&Program],
+    ) -> Option<PlannedStep> {
+        if programs.is_empty() {
+            return None;
+        }
+        let list: Vec<String> = programs
+            .iter()
+            .map(|program| {
+                let sid = program.hive.rsplit('\\').next().unwrap_or_default();
+                format!("`{}` of the user {sid} ({})", programs::words(program), program.key)
+            })
+            .collect();
+        let mut planned = self.empty_step(&product.id, &format!("{number}u"), &step.action);
+        planned.effect = Some(programs::gone(programs));
+        planned.instructions = Some(format!(
+            "it is installed for one user alone: have that user log in and uninstall {}",
+            list.join(", ")
+        ));
+        Some(planned)
     }
 
     /// A step of which nothing is filled in yet.
@@ -270,13 +310,14 @@ impl Subject<'_> {
             summary: render::summary(action),
             commands: Vec::new(),
             script: String::new(),
-            run_as: if self.facts.privilege.uid == Some(0) { "root" } else { self.login }.to_owned(),
+            run_as: self.run_as().to_owned(),
             timeout: if reboots { REBOOT_TIMEOUT } else { DEFAULT_TIMEOUT },
             accept: vec![0],
             reboot_codes: Vec::new(),
             retry_on: Vec::new(),
             blocked_if: None,
             env: BTreeMap::new(),
+            encodings: BTreeMap::new(),
             stdin: None,
             effect: None,
             condition: None,
@@ -285,10 +326,18 @@ impl Subject<'_> {
         }
     }
 
+    fn run_as(&self) -> &str {
+        match self.facts.platform {
+            Some(Platform::Windows) => "SYSTEM",
+            _ if self.facts.privilege.uid == Some(0) => "root",
+            _ => self.login,
+        }
+    }
+
     /// The reboot of the host after its steps.
     fn reboot(&self) -> PlannedStep {
         let action = Action::Reboot { reason: None };
-        let rendered = render::reboot();
+        let rendered = render::reboot(self.facts.platform);
         PlannedStep {
             commands: rendered.commands,
             script: rendered.script,
@@ -357,8 +406,15 @@ impl Subject<'_> {
             planned.reboot_codes.clone_from(reboot_codes);
             planned.retry_on.clone_from(retry_on);
             planned.blocked_if = blocked_if.as_ref().map(|pattern| TextPattern(pattern.0.clone()));
-            planned.env.clone_from(env);
+            pass_on(planned, env);
             planned.stdin.clone_from(stdin);
+        }
+        if let Action::UninstallProgram { secrets, accept, reboot_codes, blocked_if, .. } = action {
+            let codes = render::windows::codes(accept, reboot_codes);
+            (planned.accept, planned.reboot_codes, planned.retry_on) =
+                (codes.accept, codes.reboot, codes.retry);
+            planned.blocked_if = blocked_if.as_ref().map(|pattern| TextPattern(pattern.0.clone()));
+            pass_on(planned, secrets);
         }
         if let Action::RemovePackage { names, .. } = action {
             self.spare_packages(names, others)?;
@@ -398,6 +454,16 @@ impl Subject<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Gives a step its secrets.
+fn pass_on(planned: &mut PlannedStep, secrets: &BTreeMap<String, SecretUse>) {
+    for (variable, secret) in secrets {
+        planned.env.insert(variable.clone(), secret.name.clone());
+        if !secret.encoding.is_plain() {
+            planned.encodings.insert(variable.clone(), secret.encoding);
+        }
     }
 }
 

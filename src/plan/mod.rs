@@ -11,6 +11,7 @@ mod file;
 mod host;
 mod make;
 mod order;
+mod programs;
 mod protection;
 mod render;
 mod show;
@@ -32,7 +33,9 @@ pub use show::show;
 use crate::detect::ProductRules;
 use crate::facts::Questions;
 use crate::inventory::BecomeMethod;
-use crate::model::{Finding, HostState, MachineIdentity, Platform, ProductClass, Scope, SecretSource, Truth};
+use crate::model::{
+    Finding, HostState, MachineIdentity, Platform, ProductClass, Scope, SecretEncoding, SecretSource, Truth,
+};
 use crate::playbook::{Budget, RebootPolicy, Rule, TextPattern, VersionSource, Window};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -261,7 +264,9 @@ pub struct NotPlanned {
 /// nothing; it ends with the status of the tool that it ran and never holds a secret's value. Whoever
 /// runs it puts assignments in front of it: `export VAR='value'` for each of `env`, and
 /// `UPROOT_STDIN='value'` (not exported) where `stdin` names a secret; the script pipes that to its
-/// command and takes the variable away from it. An optional secret without a value is empty.
+/// command and takes the variable away from it. An optional secret without a value is empty. On Windows the
+/// script is a batch file, and the variables are those of its environment; one of an optional secret without a
+/// value is not set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedStep {
@@ -275,11 +280,11 @@ pub struct PlannedStep {
     pub summary: String,
     /// The essential commands, one a line, for a reader of the plan: `dpkg --purge kesl-gui kesl`.
     pub commands: Vec<String>,
-    /// The POSIX shell text that is run; empty for `manual`, `wait_for`, `require`, and where
-    /// `already_so`.
+    /// The POSIX shell text that is run, on Windows the batch file's; empty for `manual`, `wait_for`,
+    /// `require`, and where `already_so`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub script: String,
-    /// As whom: `root`, or the login user's name.
+    /// As whom: `root`, or the login user's name; `SYSTEM` on Windows.
     pub run_as: String,
     /// How long it may take, in seconds.
     pub timeout: u64,
@@ -297,6 +302,9 @@ pub struct PlannedStep {
     /// Environment variables from secrets: variable → name in `Plan::secrets`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// In which form those of `env` are passed on that are not passed on as they are: variable → encoding.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub encodings: BTreeMap<String, SecretEncoding>,
     /// Name (in `Plan::secrets`) of what the command reads on its standard input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdin: Option<String>,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const MOST_DEFECTS: usize = 20;
 
 /// The kinds of step that run a script, and those that do not.
-const WITH_SCRIPT: [&str; 11] = [
+const WITH_SCRIPT: [&str; 14] = [
     "stop_service",
     "delete_service",
     "remove_package",
@@ -19,6 +19,9 @@ const WITH_SCRIPT: [&str; 11] = [
     "remove_group",
     "remove_certificate",
     "remove_scheduled_task",
+    "uninstall_program",
+    "delete_registry",
+    "forget_receipt",
     "run",
     PlannedStep::REBOOT,
 ];

@@ -197,6 +197,78 @@ fn only_wild(part: &str) -> bool {
     part.chars().all(|c| matches!(c, '*' | '?' | '.'))
 }
 
+/// Processes that Windows or a login needs.
+pub(super) const SYSTEM_IMAGES: [&str; 13] = [
+    "cmd.exe",
+    "conhost.exe",
+    "csrss.exe",
+    "dwm.exe",
+    "explorer.exe",
+    "lsass.exe",
+    "msiexec.exe",
+    "services.exe",
+    "smss.exe",
+    "sshd.exe",
+    "svchost.exe",
+    "wininit.exe",
+    "winlogon.exe",
+];
+
+/// Registry keys that others stand in, in lower case: neither they nor what stands above them is ever deleted.
+const SHARED_KEYS: &[&str] = &[
+    r"hklm\hardware",
+    r"hklm\sam\sam",
+    r"hklm\security\policy",
+    r"hklm\software\classes\clsid",
+    r"hklm\software\classes\wow6432node\clsid",
+    r"hklm\software\kasperskylab",
+    r"hklm\software\microsoft\windows nt\currentversion",
+    r"hklm\software\microsoft\windows\currentversion\app paths",
+    r"hklm\software\microsoft\windows\currentversion\run",
+    r"hklm\software\microsoft\windows\currentversion\runonce",
+    r"hklm\software\microsoft\windows\currentversion\uninstall",
+    r"hklm\software\policies\microsoft",
+    r"hklm\software\wow6432node\kasperskylab",
+    r"hklm\software\wow6432node\microsoft\windows\currentversion\uninstall",
+    r"hklm\software\wow6432node\microsoft\windows\currentversion\run",
+    r"hklm\system\currentcontrolset\control\safeboot\minimal",
+    r"hklm\system\currentcontrolset\control\safeboot\network",
+    r"hklm\system\currentcontrolset\control\session manager",
+    r"hklm\system\currentcontrolset\enum",
+    r"hklm\system\currentcontrolset\services\eventlog\application",
+    r"hklm\system\currentcontrolset\services\eventlog\system",
+    r"hklm\system\currentcontrolset\services\eventlog\security",
+    r"hku\*\software\classes",
+    r"hku\*\software\microsoft\windows\currentversion\run",
+    r"hku\*\software\microsoft\windows\currentversion\uninstall",
+];
+
+/// Why a registry key must not be deleted, and what to do instead; none when its text shows no danger.
+pub(super) fn registry_refusal(key: &Pattern) -> Option<(String, &'static str)> {
+    let text = key.as_str().to_lowercase();
+    let parts: Vec<&str> = text.split('\\').collect();
+    // `HKU\*` is one component more of where a key begins.
+    let least = if text.starts_with("hku") { 4 } else { 3 };
+    if parts.len() < least {
+        return Some((format!("`{key}` is a key that much stands in"), "name the product's own key"));
+    }
+    let last = parts.last().copied().unwrap_or_default();
+    if Pattern::new(last).is_glob() && last.chars().filter(char::is_ascii_alphanumeric).count() < 3 {
+        return Some((format!("`{key}` could match almost anything"), "name what the product made"));
+    }
+    let above = parts.split_last().map(|(_, above)| above.join("\\")).unwrap_or_default();
+    let matcher = Pattern::new(last).matcher();
+    let shared = SHARED_KEYS.iter().find(|shared| {
+        let is_above =
+            shared.strip_prefix(text.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('\\'));
+        let is_matched = shared.strip_prefix(above.as_str()).and_then(|rest| rest.strip_prefix('\\'));
+        let is_matched = is_matched.and_then(|rest| rest.split('\\').next());
+        is_above || is_matched.is_some_and(|name| !matcher.matches(name).is_false())
+    })?;
+    let reason = format!("`{key}` is, or holds, `{shared}`, which others use too");
+    Some((reason, "name the product's own key below it"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,6 +313,33 @@ mod tests {
             "/srv/kaspersky",
         ] {
             assert_eq!(path_refusal(&Pattern::new(path)), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn registry_keys_that_others_stand_in_are_refused() {
+        let refused = |key: &str| registry_refusal(&Pattern::new(key)).is_some();
+        for key in [
+            r"HKLM\SOFTWARE",
+            r"HKLM\SOFTWARE\KasperskyLab",
+            r"HKLM\SOFTWARE\Kas*",
+            r"HKLM\SOFTWARE\Microsoft",
+            r"HKLM\SYSTEM\CurrentControlSet\Services",
+            r"HKLM\SYSTEM\CurrentControlSet\Services\*",
+            r"HKLM\Software\Microsoft\Windows\CurrentVersion\Uninstall",
+            r"HKU\*\Software",
+            r"HKU\*\Software\Microsoft",
+        ] {
+            assert!(refused(key), "{key}");
+        }
+        for key in [
+            r"HKLM\SOFTWARE\KasperskyLab\protected",
+            r"HKLM\SOFTWARE\WOW6432Node\KasperskyLab\AVP21.*",
+            r"HKLM\SYSTEM\CurrentControlSet\Services\klif",
+            r"HKLM\SYSTEM\CurrentControlSet\Services\EventLog\Kaspersky Event Log",
+            r"HKU\*\Software\KasperskyLab",
+        ] {
+            assert!(!refused(key), "{key}");
         }
     }
 

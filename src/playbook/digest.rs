@@ -81,6 +81,23 @@ impl Text {
             Action::DeleteService { name } => self.line("step.delete_service", name),
             Action::RemovePackage { names, purge } => self.line("step.remove_package", &(names, purge)),
             Action::KillProcess { exe } => self.line("step.kill_process", exe),
+            Action::KillImage { name } => self.line("step.kill_image", name),
+            Action::UninstallProgram {
+                name,
+                publisher,
+                product_code,
+                properties,
+                secrets,
+                arguments,
+                accept,
+                reboot_codes,
+                blocked_if,
+            } => {
+                self.line("step.uninstall_program", &(name, publisher, product_code, properties, secrets));
+                self.line("step.uninstall_program.codes", &(arguments, accept, reboot_codes, blocked_if));
+            }
+            Action::DeleteRegistry { key, value } => self.line("step.delete_registry", &(key, value)),
+            Action::ForgetReceipt { id } => self.line("step.forget_receipt", id),
             Action::RemovePath { path } => self.line("step.remove_path", path),
             Action::RemoveUser { name } => self.line("step.remove_user", name),
             Action::RemoveGroup { name } => self.line("step.remove_group", name),

@@ -121,16 +121,27 @@ fn step_words(step: &Step) -> String {
         Action::RemoveGroup { name } => format!("delete the local group `{name}`"),
         Action::RemoveCertificate { subject } => format!("remove trusted certificates of `{}`", subject.0),
         Action::RemoveScheduledTask { name } => format!("delete the scheduled task `{name}`"),
+        Action::KillImage { name } => format!("kill every process called `{name}`"),
+        Action::UninstallProgram { name, publisher, product_code, secrets, .. } => {
+            let signs = [
+                name.as_ref().map(|name| format!("named `{name}`")),
+                publisher.as_ref().map(|publisher| format!("of `{publisher}`")),
+                product_code.as_ref().map(|code| format!("with the product code `{code}`")),
+            ];
+            let signs: Vec<String> = signs.into_iter().flatten().collect();
+            let with = given(secrets.values().map(|secret| secret.name.as_str()));
+            format!("uninstall every program {} by its own uninstaller{with}", signs.join(" "))
+        }
+        Action::DeleteRegistry { key, value: None } => {
+            format!("delete the registry key `{key}` with all below it")
+        }
+        Action::DeleteRegistry { key, value: Some(value) } => {
+            format!("delete the value `{value}` of the registry key `{key}`")
+        }
+        Action::ForgetReceipt { id } => format!("have macOS forget the installer receipts `{id}`"),
         Action::Run { command, env, stdin, .. } => {
-            let mut secrets: Vec<&str> = env.values().map(String::as_str).chain(stdin.as_deref()).collect();
-            secrets.sort_unstable();
-            secrets.dedup();
-            let with = if secrets.is_empty() {
-                String::new()
-            } else {
-                format!(", given the secret {}", secrets.join(", "))
-            };
-            format!("run `{command}`{with}")
+            let env = env.values().map(|secret| secret.name.as_str());
+            format!("run `{command}`{}", given(env.chain(stdin.as_deref())))
         }
         Action::Manual { instructions } => format!("by hand: {instructions}"),
         Action::WaitFor { rule } => format!("wait until {}", in_line(rule)),
@@ -145,6 +156,14 @@ fn step_words(step: &Step) -> String {
         words.push_str(&format!(" (at most {})", show_duration(timeout)));
     }
     words
+}
+
+/// The secrets that a step is given.
+fn given<'s>(secrets: impl Iterator<Item = &'s str>) -> String {
+    let mut secrets: Vec<&str> = secrets.collect();
+    secrets.sort_unstable();
+    secrets.dedup();
+    if secrets.is_empty() { String::new() } else { format!(", given the secret {}", secrets.join(", ")) }
 }
 
 /// A rule in one line.

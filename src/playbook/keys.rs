@@ -2,6 +2,8 @@
 //! keys exist and which are required, the messages their "expected one of", and the JSON Schema all
 //! of its content.
 
+use crate::model::SecretEncoding;
+
 /// What a key's value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -43,6 +45,8 @@ pub(super) enum Kind {
     Step,
     /// A map with the keys of a construct.
     Construct(&'static Construct),
+    /// The same, or the value of its main key alone.
+    Short(&'static Construct),
 }
 
 /// A key of a construct.
@@ -153,6 +157,21 @@ pub(super) static SECRET: Construct = Construct {
         "where a secret's value comes from",
     )
 };
+
+/// The words of `encoding` of a secret.
+pub(super) const ENCODINGS: &[&str] = &SecretEncoding::WORDS;
+
+pub(super) static SECRET_USE: Construct = short(
+    "secret of a step",
+    "secret",
+    &[
+        required("secret", Kind::Text, "the name of a secret"),
+        key("encoding", Kind::Word(ENCODINGS), "in which form it is passed on; `plain` if left out"),
+    ],
+    "a secret, and in which form it is passed on",
+);
+
+const SECRET_USES: Kind = Kind::Named(&Kind::Short(&SECRET_USE));
 
 pub(super) static PRODUCT: Construct = plain(
     "product",
@@ -434,12 +453,18 @@ pub(super) static STEPS: &[Construct] = &[
         ],
         "removes packages in one transaction of dpkg or rpm",
     ),
-    short(
-        "kill_process",
-        "exe",
-        &[required("exe", PATHS, "the executable's path")],
-        "kills every process of an executable",
-    ),
+    Construct {
+        exactly_one: &["exe", "name"],
+        ..short(
+            "kill_process",
+            "exe",
+            &[
+                key("exe", PATHS, "the executable's path; not on Windows"),
+                key("name", TEXTS, "the executable's file name, such as `avpui.exe`; on Windows"),
+            ],
+            "kills every process of an executable",
+        )
+    },
     short(
         "remove_path",
         "path",
@@ -457,8 +482,12 @@ pub(super) static STEPS: &[Construct] = &[
     short(
         "remove_scheduled_task",
         "name",
-        &[required("name", GLOBS, "the cron file's or the timer's name")],
-        "removes a cron file or a timer",
+        &[required(
+            "name",
+            GLOBS,
+            "the cron file's or the timer's name; a task's path without its first `\\`",
+        )],
+        "removes a cron file, a timer, or a task of Windows' scheduler",
     ),
     short(
         "run",
@@ -469,7 +498,7 @@ pub(super) static STEPS: &[Construct] = &[
             key("reboot_codes", CODES, "exit codes that mean: done, and a reboot is needed"),
             key("retry_on", CODES, "exit codes on which it is tried again"),
             key("blocked_if", Kind::Regex, "output which says that the product refuses"),
-            key("env", Kind::Named(&Kind::Text), "environment variables from secrets: variable, secret"),
+            key("env", SECRET_USES, "environment variables from secrets: variable, secret"),
             key("stdin", Kind::Text, "the secret that the command reads"),
         ],
         "runs a command",
@@ -521,22 +550,42 @@ pub(super) static STEPS: &[Construct] = &[
                 key("publisher", Kind::Glob, "publisher"),
                 key("product_code", Kind::Text, "MSI product code"),
                 key("properties", Kind::Named(&Kind::Text), "MSI properties"),
-                key("accept", CODES, "exit codes that are accepted"),
-                key("reboot_codes", CODES, "exit codes that mean: done, and a reboot is needed"),
+                key("secrets", SECRET_USES, "MSI properties from secrets: property, secret"),
+                key(
+                    "arguments",
+                    Kind::Text,
+                    "what makes an uninstall command quiet that is none of MSI: `/S`",
+                ),
+                key("accept", CODES, "exit codes that are accepted; `[0, 1605]` if left out"),
+                key(
+                    "reboot_codes",
+                    CODES,
+                    "exit codes that mean: done, and a reboot is needed; `[3010, 1641]` if left out",
+                ),
+                key("blocked_if", Kind::Regex, "output or log which says that the product refuses"),
             ],
-            "runs a Windows program's own uninstaller",
+            "runs the own uninstaller of every Windows program that is all of this",
         )
     },
     short(
         "delete_registry",
         "key",
-        &[required("key", Kind::Text, "the key"), key("value", Kind::Text, "the name of a value")],
-        "deletes a Windows registry key or value",
+        &[
+            required("key", REGISTRY_KEYS, "the key, or a glob over such"),
+            key("value", Kind::Text, "the name of a value; the whole key if left out"),
+        ],
+        "deletes a Windows registry key with all below it, or a value",
+    ),
+    short(
+        "forget_receipt",
+        "id",
+        &[required("id", GLOBS, "its id, or a glob over such")],
+        "makes macOS forget an installer receipt",
     ),
 ];
 
 /// The steps that this version reads but does not obey.
-pub(super) const UNOBEYED_STEPS: [&str; 3] = ["upload", "uninstall_program", "delete_registry"];
+pub(super) const UNOBEYED_STEPS: [&str; 1] = ["upload"];
 
 /// The words that join rules.
 pub(super) const JOINS: [(&str, &str); 3] =

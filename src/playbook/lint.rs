@@ -173,9 +173,15 @@ fn generic_name(rule: &Rule) -> Option<&str> {
 fn unused_secrets(playbook: &Playbook) -> Vec<Diagnostic> {
     let mut used: BTreeSet<&str> = BTreeSet::new();
     for step in playbook.products.iter().flat_map(|product| &product.remove) {
-        if let Action::Run { env, stdin, .. } = &step.action {
-            used.extend(env.values().map(String::as_str));
-            used.extend(stdin.as_deref());
+        match &step.action {
+            Action::Run { env, stdin, .. } => {
+                used.extend(env.values().map(|secret| secret.name.as_str()));
+                used.extend(stdin.as_deref());
+            }
+            Action::UninstallProgram { secrets, .. } => {
+                used.extend(secrets.values().map(|secret| secret.name.as_str()));
+            }
+            _ => {}
         }
     }
     let unused = playbook.secrets.iter().filter(|secret| !used.contains(secret.name.as_str()));
@@ -183,7 +189,7 @@ fn unused_secrets(playbook: &Playbook) -> Vec<Diagnostic> {
         .map(|secret| {
             Diagnostic::warning(&secret.place, format!("secret `{}` is never used", secret.name))
                 .with_label("no step names it")
-                .with_help("remove it, or use it in `env` or `stdin` of a `run`")
+                .with_help("remove it, or use it in a `run` or an `uninstall_program`")
         })
         .collect()
 }

@@ -63,6 +63,7 @@ fn kind(kind_of: &Kind) -> Value {
         Kind::Rule => json!({ "$ref": "#/$defs/rule" }),
         Kind::Step => json!({ "$ref": "#/$defs/step" }),
         Kind::Construct(of) => construct(of, &[]),
+        Kind::Short(of) => argument(of, &[]),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::pattern::Pattern;
 use super::rule::{Rule, TextPattern};
-use crate::model::Place;
+use crate::model::{Place, SecretUse};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -45,8 +45,13 @@ pub enum Action {
     },
     /// Kills every process of an executable (TERM, then KILL). Effect: none runs.
     KillProcess {
-        /// The executable's path, also when deleted.
+        /// The executable's path, also when deleted; elsewhere than on Windows.
         exe: Pattern,
+    },
+    /// Kills every process of an image name (Windows, which does not list paths). Effect: none runs.
+    KillImage {
+        /// The file's name, `avpui.exe`.
+        name: String,
     },
     /// Deletes a file or a tree without following links out of it. Effect: nothing is there.
     RemovePath {
@@ -86,10 +91,45 @@ pub enum Action {
         retry_on: Vec<i32>,
         /// Output which says that the product refuses: the host is `blocked`, not `failed`.
         blocked_if: Option<TextPattern>,
-        /// Environment variables from secrets: variable → secret name.
-        env: BTreeMap<String, String>,
+        /// Environment variables from secrets: variable → secret.
+        env: BTreeMap<String, SecretUse>,
         /// The secret that the command reads on its standard input.
         stdin: Option<String>,
+    },
+    /// Uninstalls every program of the machine that is all that is given, by its own entry on the host:
+    /// an MSI product by its code, others by their quiet uninstall command (Windows). What is installed for
+    /// one user alone is for that user. Effect: no such program is there.
+    UninstallProgram {
+        /// Display name.
+        name: Option<Pattern>,
+        /// Publisher.
+        publisher: Option<Pattern>,
+        /// MSI product code.
+        product_code: Option<String>,
+        /// MSI properties as written.
+        properties: BTreeMap<String, String>,
+        /// MSI properties from secrets: property → secret. One without a value is left out.
+        secrets: BTreeMap<String, SecretUse>,
+        /// What makes a program's uninstall command a quiet one (`/S`), where its entry has no quiet one.
+        arguments: Option<String>,
+        /// Exit codes that are accepted; empty: 0, 1605 (not installed), and those that ask for a reboot.
+        accept: Vec<i32>,
+        /// Exit codes that mean "done, and a reboot is needed"; empty: 3010 and 1641.
+        reboot_codes: Vec<i32>,
+        /// Output, the installer's log too, which says that the product refuses: the host is `blocked`.
+        blocked_if: Option<TextPattern>,
+    },
+    /// Deletes a registry key with all below it, or one value (Windows). Effect: it is not there.
+    DeleteRegistry {
+        /// The key, or a glob over such.
+        key: Pattern,
+        /// The value's name; none: the whole key.
+        value: Option<String>,
+    },
+    /// Forgets installer receipts (macOS). Effect: none matches.
+    ForgetReceipt {
+        /// Its id, or a glob over such.
+        id: Pattern,
     },
     /// Something only a person can do: the host is `blocked`, with these instructions.
     Manual {
@@ -114,8 +154,7 @@ pub enum Action {
         /// Why, for people.
         reason: Option<String>,
     },
-    /// Parsed, but not obeyed by this version on any host (`upload`, `uninstall_program`,
-    /// `delete_registry`): a plan that would need it is refused.
+    /// Parsed, but not obeyed by this version on any host (`upload`): a plan that would need it is refused.
     Unsupported {
         /// The step's word.
         kind: String,

@@ -109,7 +109,7 @@ fn lists_and_short_forms_are_spelt_out() {
         (accept.as_slice(), reboot_codes.as_slice(), retry_on.as_slice()),
         (&[0, 3][..], &[3010][..], &[75][..])
     );
-    assert_eq!((env.len(), env["TOKEN"].as_str(), stdin.as_deref()), (3, "token", Some("answer")));
+    assert_eq!((env.len(), env["TOKEN"].name.as_str(), stdin.as_deref()), (3, "token", Some("answer")));
 }
 
 #[test]

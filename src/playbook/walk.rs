@@ -171,7 +171,7 @@ impl Walker {
                 self.named(node, "a property").iter().for_each(|(_, _, value)| self.by_kind(kind, value));
             }
             // No construct whose values are only kept has one of these.
-            Kind::Budget | Kind::Share | Kind::Rule | Kind::Step | Kind::Construct(_) => {}
+            Kind::Budget | Kind::Share | Kind::Rule | Kind::Step | Kind::Construct(_) | Kind::Short(_) => {}
         }
     }
 

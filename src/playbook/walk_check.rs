@@ -98,7 +98,7 @@ impl Walker {
         let fields = self.fields(argument, construct, &context, &key.place, &[])?;
         let before = self.problems.len();
         if let Some((_, platform)) = FOREIGN_CHECKS.iter().find(|(foreign, _)| *foreign == word) {
-            self.foreign(word, platform, key);
+            self.foreign("check", word, platform, key);
         }
         let checks = self.checks_of(word, &fields, &context);
         if checks.is_empty() && self.problems.len() == before {
@@ -264,15 +264,19 @@ impl Walker {
         version.map(|version| Check::Os { id: None, version: Some(version) }).into_iter().collect()
     }
 
-    /// A check that only one platform can answer stands in a product of that platform.
-    fn foreign(&mut self, word: &str, platform: &str, key: &Node) {
+    /// What only one platform has stands in a product of that platform. `what` is `check` or `step`.
+    pub(super) fn foreign(&mut self, what: &str, word: &str, platform: &str, key: &Node) {
         let known = Platform::parse(platform).is_some_and(|platform| self.platforms.contains(&platform));
         if !known && !self.platforms.is_empty() {
             self.error(
                 &key.place,
-                format!("check `{word}` is for {platform}, but the product is not"),
-                "no host of the product could answer it",
-                format!("add `{platform}` to the product's `platforms`, or remove the check"),
+                format!("{what} `{word}` is for {platform}, but the product is not"),
+                if what == "check" {
+                    "no host of the product could answer it"
+                } else {
+                    "no host of the product can do it"
+                },
+                format!("add `{platform}` to the product's `platforms`, or remove the {what}"),
             );
         }
     }

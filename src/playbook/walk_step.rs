@@ -1,7 +1,7 @@
 //! Nodes → steps.
 
 use super::danger::{is_too_general, path_refusal};
-use super::keys::{Construct, STEP_COMMON, STEPS, UNOBEYED_STEPS, find};
+use super::keys::{Construct, ENCODINGS, SECRET_USE, STEP_COMMON, STEPS, UNOBEYED_STEPS, find};
 use super::pattern::Pattern;
 use super::product::Unobeyed;
 use super::rule::Rule;
@@ -9,7 +9,7 @@ use super::step::{Action, Step};
 use super::walk::{Fields, LONGEST, Walker};
 use super::walk_check::{is_rule_word, wrap};
 use crate::model::yaml::{Node, Value};
-use crate::model::{Diagnostic, Place, Platform};
+use crate::model::{Diagnostic, Place, Platform, SecretEncoding, SecretUse};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -131,6 +131,16 @@ impl Walker {
                 self.common(&mut common, common_key.name, inner, value);
             }
         }
+        let platform = match word {
+            "uninstall_program" | "delete_registry" => Some(Platform::Windows),
+            "kill_process" if fields.get("name").is_some() => Some(Platform::Windows),
+            "forget_receipt" => Some(Platform::Macos),
+            "remove_package" => Some(Platform::Linux),
+            _ => None,
+        };
+        if let Some(platform) = platform {
+            self.foreign("step", word, platform.word(), key);
+        }
         let actions = if UNOBEYED_STEPS.contains(&word) {
             vec![self.unsupported(word, key, &fields)]
         } else {
@@ -157,6 +167,7 @@ impl Walker {
             "remove_user" => self.for_names(fields, "user", |name| Action::RemoveUser { name }),
             "remove_group" => self.for_names(fields, "group", |name| Action::RemoveGroup { name }),
             "remove_package" => self.remove_package(fields).into_iter().collect(),
+            "kill_process" if fields.get("name").is_some() => self.kill_image(fields),
             "kill_process" => self.for_paths(fields, "exe", |exe| Action::KillProcess { exe }),
             "remove_path" => self.for_paths(fields, "path", |path| Action::RemovePath { path }),
             "remove_certificate" => {
@@ -167,6 +178,13 @@ impl Walker {
                 let names =
                     fields.get("name").map(|node| self.many(node, Walker::meant_glob)).unwrap_or_default();
                 names.into_iter().map(|name| Action::RemoveScheduledTask { name }).collect()
+            }
+            "uninstall_program" => vec![self.uninstall_program(fields)],
+            "delete_registry" => self.delete_registry(fields),
+            "forget_receipt" => {
+                let ids =
+                    fields.get("id").map(|node| self.many(node, Walker::meant_glob)).unwrap_or_default();
+                ids.into_iter().map(|id| Action::ForgetReceipt { id }).collect()
             }
             "run" => self.run(fields).into_iter().collect(),
             "manual" => {
@@ -277,10 +295,39 @@ impl Walker {
         let reboot_codes = self.codes(fields, "reboot_codes");
         let retry_on = self.codes(fields, "retry_on");
         let blocked_if = fields.get("blocked_if").and_then(|node| self.regex(node));
-        let env = self.env(fields);
+        let env = self.secrets_of(fields, "env", "an environment variable");
         let stdin = fields.get("stdin").and_then(|node| self.secret_use(node));
         let command = fields.get("command").and_then(|node| self.text(node))?;
         Some(Action::Run { command, accept, reboot_codes, retry_on, blocked_if, env, stdin })
+    }
+
+    fn uninstall_program(&mut self, fields: &Fields<'_>) -> Action {
+        let name = fields.get("name").and_then(|node| self.program_glob(node));
+        let publisher = fields.get("publisher").and_then(|node| self.program_glob(node));
+        let properties = fields.get("properties").map(|node| self.properties(node)).unwrap_or_default();
+        let secrets = self.secrets_of(fields, "secrets", "an MSI property");
+        if let Some(name) = properties.keys().find(|name| secrets.contains_key(*name)) {
+            let node = fields.get("secrets").or_else(|| fields.get("properties"));
+            if let Some(node) = node {
+                self.error(
+                    &node.place,
+                    format!("property `{name}` is given twice"),
+                    "in `properties` and in `secrets`",
+                    "keep one of the two",
+                );
+            }
+        }
+        Action::UninstallProgram {
+            name,
+            publisher,
+            product_code: fields.get("product_code").and_then(|node| self.product_code(node)),
+            properties,
+            secrets,
+            arguments: fields.get("arguments").and_then(|node| self.batch_word(node)),
+            accept: self.codes(fields, "accept"),
+            reboot_codes: self.codes(fields, "reboot_codes"),
+            blocked_if: fields.get("blocked_if").and_then(|node| self.regex(node)),
+        }
     }
 
     fn codes(&mut self, fields: &Fields<'_>, key: &str) -> Vec<i32> {
@@ -291,13 +338,25 @@ impl Walker {
         fields.get(key).map(|node| self.many(node, read)).unwrap_or_default()
     }
 
-    fn env(&mut self, fields: &Fields<'_>) -> BTreeMap<String, String> {
-        let Some(node) = fields.get("env") else { return BTreeMap::new() };
-        let pairs = self.named(node, "an environment variable");
+    /// What secrets are passed on as: a name of one's own, and the secret, in a form or as it is.
+    fn secrets_of(&mut self, fields: &Fields<'_>, key: &str, what: &str) -> BTreeMap<String, SecretUse> {
+        let Some(node) = fields.get(key) else { return BTreeMap::new() };
+        let pairs = self.named(node, what);
         pairs
             .into_iter()
-            .filter_map(|(name, _, value)| Some((name.to_owned(), self.secret_use(value)?)))
+            .filter_map(|(name, _, value)| Some((name.to_owned(), self.secret_in_form(value)?)))
             .collect()
+    }
+
+    fn secret_in_form(&mut self, node: &Node) -> Option<SecretUse> {
+        if !matches!(node.value, Value::Map(_)) {
+            return self.secret_use(node).map(SecretUse::from);
+        }
+        let fields = self.fields(node, &SECRET_USE, "the secret of a step", &node.place, &[])?;
+        let encoding = fields.get("encoding").and_then(|node| self.word(node, ENCODINGS, "`encoding`"));
+        let encoding = encoding.and_then(SecretEncoding::of_word).unwrap_or_default();
+        let name = fields.get("secret").and_then(|node| self.secret_use(node))?;
+        Some(SecretUse { name, encoding })
     }
 
     /// The name of a secret; that it is declared is checked when the whole playbook is read.
@@ -314,9 +373,7 @@ impl Walker {
                 self.problems.push(bad_digest(node, digest));
             }
         }
-        if self.platforms.contains(&Platform::Linux) {
-            self.unobeyed.push(Unobeyed { what: format!("step `{word}`"), place: key.place.clone() });
-        }
+        self.unobeyed.push(Unobeyed { what: format!("step `{word}`"), place: key.place.clone() });
         Action::Unsupported { kind: word.to_owned(), arguments: self.arguments(fields) }
     }
 }

@@ -1,10 +1,13 @@
 //! Nodes → checks of Windows.
 
+use super::danger::{SYSTEM_IMAGES, registry_refusal};
 use super::pattern::Pattern;
 use super::rule::Check;
+use super::step::Action;
 use super::walk::{Fields, Walker};
 use crate::model::Platform;
 use crate::model::yaml::Node;
+use std::collections::BTreeMap;
 
 /// The variables that a path of Windows may begin with: those of the machine, not of a login.
 pub(crate) const PATH_VARIABLES: [&str; 12] = [
@@ -70,6 +73,104 @@ impl Walker {
         keys.into_iter()
             .map(|key| Check::Registry { key, value: value.clone(), data: data.clone() })
             .collect()
+    }
+
+    /// A glob over programs' names or publishers that says enough to be meant.
+    pub(super) fn program_glob(&mut self, node: &Node) -> Option<Pattern> {
+        let pattern = self.glob(node)?;
+        let letters = pattern.as_str().chars().filter(|c| c.is_alphanumeric()).count();
+        if letters >= 3 {
+            return Some(pattern);
+        }
+        self.error(
+            &node.place,
+            format!("`{pattern}` could match almost anything"),
+            "at least three letters or digits are expected",
+            "name what the vendor's programs are called",
+        );
+        None
+    }
+
+    /// `{9A017278-F7F4-4DF9-A482-0B97B70DD7ED}`, the braces may be left out.
+    pub(super) fn product_code(&mut self, node: &Node) -> Option<String> {
+        let text = self.text(node)?;
+        let code = uuid::Uuid::try_parse(text.trim_start_matches('{').trim_end_matches('}'));
+        if let Ok(code) = code {
+            return Some(format!("{{{code}}}").to_uppercase());
+        }
+        self.error(
+            &node.place,
+            format!("`{text}` is not a product code"),
+            "expected 32 hexadecimal digits in braces",
+            "write it as the uninstall entry is called: `\"{9A017278-F7F4-4DF9-A482-0B97B70DD7ED}\"`",
+        );
+        None
+    }
+
+    /// MSI properties with their values.
+    pub(super) fn properties(&mut self, node: &Node) -> BTreeMap<String, String> {
+        let pairs = self.named(node, "an MSI property");
+        pairs
+            .into_iter()
+            .filter_map(|(name, _, value)| Some((name.to_owned(), self.batch_word(value)?)))
+            .collect()
+    }
+
+    /// A text that a batch file can pass on as it is.
+    pub(super) fn batch_word(&mut self, node: &Node) -> Option<String> {
+        let text = self.text(node)?;
+        if text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic() && !b"\"%^&|<>!".contains(&byte)) {
+            return Some(text);
+        }
+        self.error(
+            &node.place,
+            format!("`{text}` has a character that Windows' command line would read as its own"),
+            "expected ASCII without `\"`, `%`, `^`, `&`, `|`, `<`, `>`, `!`",
+            "pass such a value as a secret, whatever it is",
+        );
+        None
+    }
+
+    /// Registry keys or values that may be deleted: the product's own, never one that others stand in.
+    pub(super) fn delete_registry(&mut self, fields: &Fields<'_>) -> Vec<Action> {
+        let value = fields.get("value").and_then(|node| self.text(node));
+        if let (Some(node), true) =
+            (fields.get("value"), value.as_deref().is_some_and(|value| !can_be_sent(value)))
+        {
+            self.unsendable(node, "this name");
+        }
+        let read = |walker: &mut Self, node: &Node| {
+            let key = walker.registry_key(node)?;
+            let Some((reason, help)) = registry_refusal(&key).filter(|_| value.is_none()) else {
+                return Some(key);
+            };
+            walker.error(&node.place, reason, "this key is never deleted", help);
+            None
+        };
+        let keys = fields.get("key").map(|node| self.many(node, read)).unwrap_or_default();
+        keys.into_iter().map(|key| Action::DeleteRegistry { key, value: value.clone() }).collect()
+    }
+
+    /// The file names of executables whose processes are killed.
+    pub(super) fn kill_image(&mut self, fields: &Fields<'_>) -> Vec<Action> {
+        let read = |walker: &mut Self, node: &Node| {
+            let name = walker.text(node)?;
+            let plain = |c: char| c.is_ascii_alphanumeric() || "._- ()".contains(c);
+            let lower = name.to_ascii_lowercase();
+            if name.chars().all(plain) && lower.ends_with(".exe") && !SYSTEM_IMAGES.contains(&lower.as_str())
+            {
+                return Some(name);
+            }
+            walker.error(
+                &node.place,
+                format!("`{name}` is no process that is killed by its name"),
+                "expected the product's own `NAME.exe`, without a folder and without wildcards",
+                "write the name as `tasklist` shows it",
+            );
+            None
+        };
+        let names = fields.get("name").map(|node| self.many(node, read)).unwrap_or_default();
+        names.into_iter().map(|name| Action::KillImage { name }).collect()
     }
 
     fn unsendable(&mut self, node: &Node, what: &str) {

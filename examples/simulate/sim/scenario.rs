@@ -97,6 +97,7 @@ fn step(id: &str, kind: &str, effect: Option<Thing>) -> PlannedStep {
         retry_on: Vec::new(),
         blocked_if: None,
         env: BTreeMap::new(),
+        encodings: BTreeMap::new(),
         stdin: None,
         effect: effect.map(|thing| Rule::Not(Box::new(facts::rule(thing)))),
         condition: None,

@@ -166,7 +166,8 @@ pub fn lookup_script(
 fn script_with_secrets(step: &PlannedStep, secrets: &BTreeMap<String, Secret>) -> String {
     let assigned = |variable: &str, name: &str| {
         let value = secrets.get(name).map_or("", |secret| secret.expose());
-        format!("{variable}={}\n", single_quoted(value))
+        let value = step.encodings.get(variable).copied().unwrap_or_default().encode(value);
+        format!("{variable}={}\n", single_quoted(&value))
     };
     let mut script = String::new();
     for (variable, name) in &step.env {

@@ -19,6 +19,6 @@ pub(super) fn run(command: &str, has_stdin: bool) -> Rendered {
 
 /// Asks the system to reboot. It says so before it goes down, so its status may or may not arrive; what
 /// counts is a new boot.
-pub(in crate::plan) fn reboot() -> Rendered {
+pub(super) fn reboot() -> Rendered {
     Rendered { commands: vec!["shutdown -r now".to_owned()], script: script("  exec shutdown -r now\n") }
 }

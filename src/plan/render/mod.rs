@@ -1,7 +1,7 @@
-//! Steps → POSIX shell text. Nothing is left to choose when it runs, except what only the host can
+//! Steps → shell text, POSIX or a batch file of Windows. Nothing is left to choose when it runs, except what only the host can
 //! tell at that moment: whether a lock is free, a pid, a mount, a link.
 //!
-//! Every script runs on dash, busybox and bash. A name that a host told stands in one only if it
+//! Every POSIX script runs on dash, busybox and bash. A name that a host told stands in one only if it
 //! passed `quote::is_name` or `quote::is_exact_path`; everything is quoted besides.
 
 mod account;
@@ -13,14 +13,14 @@ pub(super) mod quote;
 mod service;
 mod task;
 mod trust;
+pub(super) mod windows;
 
 #[cfg(test)]
 mod tests;
 
-pub(super) use command::reboot;
-
 use super::effect::service_name;
 use crate::facts::{Facts, Listing};
+use crate::model::Platform;
 use crate::playbook::{Action, Product};
 
 /// What a step is rendered from.
@@ -44,11 +44,26 @@ pub(super) struct Rendered {
     pub(super) script: String,
 }
 
+/// Asks the system to reboot.
+pub(super) fn reboot(platform: Option<Platform>) -> Rendered {
+    match platform {
+        Some(Platform::Windows) => windows::reboot(),
+        _ => command::reboot(),
+    }
+}
+
 /// The script of an action on this host; none where the facts name nothing to act on.
 ///
 /// # Errors
 /// Why it must not or cannot be planned on this host, in words.
 pub(super) fn render(action: &Action, context: &Context<'_>) -> Result<Option<Rendered>, String> {
+    match context.facts.platform {
+        Some(Platform::Windows) => return windows::render(action, context),
+        Some(platform @ Platform::Macos) => {
+            return Err(format!("this version removes nothing on {platform}"));
+        }
+        Some(Platform::Linux) | None => {}
+    }
     match action {
         Action::StopService { name } => service::stop(service_name(name), context),
         Action::DeleteService { name } => service::delete(service_name(name), context),
@@ -60,12 +75,24 @@ pub(super) fn render(action: &Action, context: &Context<'_>) -> Result<Option<Re
         Action::RemoveCertificate { subject } => trust::remove(subject, context),
         Action::RemoveScheduledTask { name } => task::remove(name, context),
         Action::Run { command, stdin, .. } => Ok(Some(command::run(command, stdin.is_some()))),
-        Action::Reboot { .. } => Ok(Some(reboot())),
+        Action::Reboot { .. } => Ok(Some(command::reboot())),
+        Action::KillImage { .. } => Err("a process is killed by its `exe` here, not by a name".to_owned()),
+        Action::UninstallProgram { .. } | Action::DeleteRegistry { .. } | Action::ForgetReceipt { .. } => {
+            Err(not_here(action, "Linux"))
+        }
         Action::Manual { .. }
         | Action::WaitFor { .. }
         | Action::Require { .. }
         | Action::Unsupported { .. } => Ok(None),
     }
+}
+
+/// Why a step cannot be planned where its thing does not exist.
+fn not_here(action: &Action, platform: &str) -> String {
+    format!(
+        "`{}` is no step of {platform}: say `when`, or give that platform a product of its own",
+        kind(action)
+    )
 }
 
 /// The step's word in the playbook.
@@ -74,7 +101,10 @@ pub(super) fn kind(action: &Action) -> &str {
         Action::StopService { .. } => "stop_service",
         Action::DeleteService { .. } => "delete_service",
         Action::RemovePackage { .. } => "remove_package",
-        Action::KillProcess { .. } => "kill_process",
+        Action::KillProcess { .. } | Action::KillImage { .. } => "kill_process",
+        Action::UninstallProgram { .. } => "uninstall_program",
+        Action::DeleteRegistry { .. } => "delete_registry",
+        Action::ForgetReceipt { .. } => "forget_receipt",
         Action::RemovePath { .. } => "remove_path",
         Action::RemoveUser { .. } => "remove_user",
         Action::RemoveGroup { .. } => "remove_group",
@@ -101,6 +131,18 @@ pub(super) fn summary(action: &Action) -> String {
             format!("remove {word} {}{rest}", list.join(", "))
         }
         Action::KillProcess { exe } => format!("kill processes of {exe}"),
+        Action::KillImage { name } => format!("kill processes called {name}"),
+        Action::UninstallProgram { name, publisher, product_code, .. } => {
+            let signs = [
+                name.as_ref().map(ToString::to_string),
+                publisher.as_ref().map(|publisher| format!("of {publisher}")),
+                product_code.clone(),
+            ];
+            format!("uninstall {}", signs.into_iter().flatten().collect::<Vec<_>>().join(" "))
+        }
+        Action::DeleteRegistry { key, value: None } => format!("delete registry key {key}"),
+        Action::DeleteRegistry { key, value: Some(value) } => format!("delete {value} of registry key {key}"),
+        Action::ForgetReceipt { id } => format!("forget installer receipts {id}"),
         Action::RemovePath { path } => format!("delete {path}"),
         Action::RemoveUser { name } => format!("delete user {name}"),
         Action::RemoveGroup { name } => format!("delete group {name}"),

@@ -158,7 +158,7 @@ fn a_commands_conditions_come_into_the_plan_and_secrets_only_by_name() {
         *reboot_codes = vec![194];
         *retry_on = vec![75];
         *blocked_if = Some(TextPattern("password".into()));
-        env.insert("TOKEN".into(), "kes_token".into());
+        env.insert("TOKEN".into(), "kes_token".to_owned().into());
         *stdin = Some("kes_password".into());
     }
     let mut playbook = with_steps(vec![step(action)]);

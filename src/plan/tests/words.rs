@@ -111,7 +111,7 @@ fn fleet() -> Plan {
     let mut playbook = playbook();
     let mut token = run("kesl-control --stop\nkesl-control --remove \"$TOKEN\"");
     if let Action::Run { env, accept, .. } = &mut token {
-        env.insert("TOKEN".into(), "kes_password".into());
+        env.insert("TOKEN".into(), "kes_password".to_owned().into());
         *accept = vec![0, 3];
     }
     playbook.secrets = vec![secret("kes_password")];

@@ -247,7 +247,9 @@ fn runner(claim: &str, step: &PlannedStep) -> String {
         text.push_str("goto again\n");
     }
     text.push_str(":again\n");
-    text.push_str(&format!("cmd.exe /d /q /v:off /c \"\"%~dp0{claim}.step.cmd\"\" <nul\n"));
+    // Rendered ones expand their variables late; a playbook's own text knows nothing of that.
+    let late = if step.kind == "run" { "off" } else { "on" };
+    text.push_str(&format!("cmd.exe /d /q /v:{late} /c \"\"%~dp0{claim}.step.cmd\"\" <nul\n"));
     for code in &step.retry_on {
         if let Some(next) = code.checked_add(1) {
             text.push_str(&format!("if errorlevel {code} if not errorlevel {next} goto retry{code}\n"));
@@ -268,6 +270,7 @@ fn environment(step: &PlannedStep, secrets: &BTreeMap<String, Secret>) -> Result
             return Err(OrderError::Variable(variable.clone()));
         }
         let value = secrets.get(name).map_or("", |secret| secret.expose());
+        let value = step.encodings.get(variable).copied().unwrap_or_default().encode(value);
         let plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic() && byte != b'"';
         if value.len() > LONGEST_SECRET || !value.bytes().all(plain) {
             return Err(OrderError::Secret(name.clone()));
