@@ -7,6 +7,7 @@
 mod access;
 mod change;
 mod clock;
+mod installer;
 mod live;
 mod look;
 mod reach;
