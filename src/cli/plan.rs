@@ -149,8 +149,7 @@ fn refuse_early(loaded: &Loaded, inventory: &Inventory, allowed: &[String]) -> R
     if !list.is_empty() {
         return Err(Diagnostics { list, sources: loaded.diagnostics.sources.clone() }.into());
     }
-    let words: BTreeSet<&str> =
-        playbook.products.iter().flat_map(Product::choices).collect();
+    let words: BTreeSet<&str> = playbook.products.iter().flat_map(Product::choices).collect();
     match allowed.iter().find(|word| !words.contains(word.as_str())) {
         None => Ok(()),
         Some(word) => Err(CliError::input(

@@ -335,10 +335,15 @@ fn what_a_person_chooses_or_vouches_for_is_a_word() {
     let choices: Vec<&str> = playbook.products[0].choices().collect();
     assert_eq!(choices, ["server", "data", "vouched"]);
     let text = explain(&playbook.products[0]);
-    assert!(text.contains("or with `--allow vouched`") && text.contains("(only with `--allow data`)"), "{text}");
-    let body = "    detect: { package: p }\n    remove: [ { require: { rule: { path: /x } }, opt_in: data } ]\n";
+    assert!(
+        text.contains("or with `--allow vouched`") && text.contains("(only with `--allow data`)"),
+        "{text}"
+    );
+    let body =
+        "    detect: { package: p }\n    remove: [ { require: { rule: { path: /x } }, opt_in: data } ]\n";
     let text = format!("uproot: 1\nproducts:\n  - id: a\n    name: A\n    platforms: [linux]\n{body}");
-    assert!(errors(&text).iter().any(|error| error == "`require` has an `opt_in`"));
+    let wrong = parse("a.yml", &text, &NoIncludes).unwrap_err();
+    assert!(wrong.list.iter().any(|error| error.message == "`require` has an `opt_in`"), "{wrong}");
 }
 
 #[test]
