@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[allow(dead_code, reason = "the suites of the documents use the rest")]
 mod catalogue_support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ use uproot::facts::{Facts, Listing, PathEntry, Questions, RegistryKey, Service, 
 use uproot::inventory;
 use uproot::model::{Platform, SecretEncoding, Truth};
 use uproot::plan::{self, HostInput, HostOutcome, PlanSettings, PlannedConnection, PlannedHost, PlannedStep};
-use uproot::playbook::{Action, PathKind, Playbook, Product};
+use uproot::playbook::{Action, Check, PathKind, Playbook, Product};
 use uproot::verify::observed;
 
 /// The products of Windows alone.
@@ -285,6 +286,14 @@ fn every_product_has_a_plan_with_its_own_uninstaller() {
         let by_hand = own.iter().any(|step| step.kind == "manual" && !step.already_so);
         assert!(uninstalls != by_hand, "{}: {own:#?}", product.id);
         let persons = ["kvrt-windows", "scan-engine-windows", "kaspersky-common-windows", "vpn-windows"];
+        let unknown =
+            host.steps.iter().any(|step| step.product == "kaspersky-common-windows" && step.kind == "manual");
+        assert_eq!(
+            unknown,
+            product.id == "kaspersky-common-windows",
+            "{}: `known_programs` has it",
+            product.id
+        );
         assert!(uninstalls || persons.contains(&product.id.as_str()), "{}: {own:#?}", product.id);
     }
 }
@@ -382,6 +391,48 @@ fn what_is_shared_goes_only_when_it_is_empty() {
     facts.registry.insert(format!(r"{parent}\*"), complete(vec![sub]));
     let host = planned(&facts, &[]);
     assert!(commands(&host).is_empty(), "{:#?}", host.steps);
+}
+
+/// Whether a step is there for what a residue check finds: one that names the same, or whose effect does.
+fn is_seen_to(check: &Check, product: &Product) -> bool {
+    product.remove.iter().any(|step| {
+        let mut by_effect = false;
+        if let Some(effect) = &step.effect {
+            effect.each_check(&mut |of_effect| by_effect |= of_effect == check);
+        }
+        by_effect
+            || match (&step.action, check) {
+                (Action::RemovePath { path }, Check::Path { path: left, .. }) => path == left,
+                (Action::DeleteRegistry { key, value: None }, Check::Registry { key: left, .. }) => {
+                    key == left
+                }
+                (Action::RemoveCertificate { .. }, Check::Certificate { .. }) => true,
+                _ => false,
+            }
+    })
+}
+
+#[test]
+fn what_is_left_behind_has_a_step_unless_it_is_a_drivers_or_windows_own() {
+    let mut unseen = Vec::new();
+    for product in &CATALOGUE.products {
+        let Some(residue) = &product.residue else { continue };
+        residue.each_check(&mut |check| {
+            if !is_seen_to(check, product) && !matches!(check, Check::Driver { .. }) {
+                unseen.push(check.to_string());
+            }
+        });
+    }
+    let told: Vec<&str> = unseen.iter().map(String::as_str).collect();
+    assert_eq!(
+        told,
+        [
+            r"path `%SystemRoot%\System32\drivers\K4W-*`",
+            r"path `%SystemRoot%\System32\drivers\{klif,kneps,klim6,klhk,klwfp}.sys`",
+            // The Security Center's own list: it forgets what is gone by itself.
+            r"registry value `DISPLAYNAME` of `HKLM\SOFTWARE\Microsoft\Security Center\Provider\Av\*` with `(?i)kaspersky`",
+        ]
+    );
 }
 
 #[test]
