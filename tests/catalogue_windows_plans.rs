@@ -153,7 +153,6 @@ fn the_words_are_those_that_the_documentation_names() {
             "decrypted",
             "industrial-hosts",
             "kept-data",
-            "scan-engine",
             "secret-vaults",
             "ultraav",
             "user-passwords"
@@ -255,7 +254,6 @@ fn what_serves_others_or_holds_data_needs_a_word() {
         ("ksos-windows", "secret-vaults"),
         ("kics-windows", "industrial-hosts"),
         ("password-manager-windows", "user-passwords"),
-        ("scan-engine-windows", "scan-engine"),
         ("ultraav-windows", "ultraav"),
     ] {
         let facts = host_with(&[(product, "present")]);
