@@ -272,8 +272,8 @@ pub struct IdentifyArguments {
     #[command(flatten)]
     /// What counts.
     pub scope: ScopeArguments,
-    /// Evaluate saved facts documents of this directory instead of asking hosts
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["inventory", "limit", "save_facts"])]
+    /// Evaluate saved facts documents of this directory: instead of asking hosts, or beside those of `-i`
+    #[arg(long, value_name = "DIR")]
     pub facts: Option<PathBuf>,
     /// Save the facts of each host as a document in this directory
     #[arg(long, value_name = "DIR")]

@@ -88,6 +88,8 @@ pub fn make(arguments: &MakePlanArguments) -> Result<Made, CliError> {
         fleet: &fleet,
         access: &access,
         against: None,
+        documents: &[],
+        documents_of: None,
     };
     let (log, outcomes, gate) = look.at_all(&arguments.connect, true)?;
     let (report, exit) = log.finish(gate, NOT_DONE)?;

@@ -317,6 +317,7 @@ impl Subject<'_> {
             })
             .collect();
         let mut planned = self.empty_step(&product.id, &format!("{number}u"), &step.action);
+        planned.kind = "manual".to_owned();
         planned.effect = Some(programs::gone(programs));
         planned.instructions = Some(format!(
             "it is installed for one user alone: have that user log in and uninstall {}",
