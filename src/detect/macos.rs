@@ -3,8 +3,9 @@
 use super::checks::{in_range, invalid_pattern, lost_characters};
 use super::outcome::{Doubt, Outcome, Scan};
 use super::text::{LOST, NameTest, cut};
+use super::{ProductRules, finding};
 use crate::facts::{App, Facts, Receipt, SystemExtension};
-use crate::model::Truth;
+use crate::model::{Finding, ProductState, Truth};
 use crate::playbook::Pattern;
 use crate::playbook::version::check_range;
 
@@ -59,6 +60,58 @@ fn extension_name(extension: &SystemExtension) -> String {
     let SystemExtension { id, team, version, .. } = extension;
     let team = if team.is_empty() { String::new() } else { format!(" of team {team}") };
     format!("{id} {version}{team}")
+}
+
+/// What keeps a system extension that is all that is left of a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeper {
+    /// The boot that runs: it goes with the next one.
+    Boot,
+    /// A person: it is active until a user or the device management consents to its removal.
+    Consent,
+}
+
+/// A product of which nothing but system extensions is left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnlyExtensions {
+    /// The product's id.
+    pub product: String,
+    /// What keeps them.
+    pub keeper: Keeper,
+}
+
+/// Of which products nothing but system extensions is left: those that are residue on these facts and would be
+/// absent, every question answered, if the host had none of them (macOS).
+#[must_use]
+pub fn only_extensions<'a>(
+    products: impl IntoIterator<Item = ProductRules<'a>>,
+    found: &[Finding],
+    facts: &Facts,
+) -> Vec<OnlyExtensions> {
+    if facts.system_extensions.items.is_empty() {
+        return Vec::new();
+    }
+    let without = |goes: fn(&SystemExtension) -> bool| {
+        let mut facts = facts.clone();
+        facts.system_extensions.items.retain(|extension| !goes(extension));
+        facts
+    };
+    let (booted, removed) = (without(SystemExtension::goes_with_next_boot), without(|_| true));
+    let is_left = |id: &str| found.iter().any(|f| f.product == id && f.result == ProductState::Residue);
+    let keeper = |product: &ProductRules<'_>| {
+        let absent_on = |facts: &Facts| finding(product, facts).result == ProductState::Absent;
+        match (absent_on(&booted), absent_on(&removed)) {
+            (true, _) => Some(Keeper::Boot),
+            (false, true) => Some(Keeper::Consent),
+            (false, false) => None,
+        }
+    };
+    let left = products.into_iter().filter(|product| is_left(product.id));
+    left.filter_map(|product| {
+        let keeper = keeper(&product)?;
+        Some(OnlyExtensions { product: product.id.to_owned(), keeper })
+    })
+    .collect()
 }
 
 pub(super) fn app(id: &Pattern, version: Option<&str>, facts: &Facts) -> Outcome {
