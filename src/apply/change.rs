@@ -9,11 +9,16 @@ use crate::model::deliberate::{self, Defect};
 use crate::model::event::{Phase, StepResult};
 use crate::model::{Finding, HostState, Platform, SinkError};
 use crate::plan::PlannedStep;
-use crate::verify::{StepSummary, Verdict, after_apply, reboot_removes_the_rest, with_extensions};
+use crate::verify::{
+    StepSummary, Verdict, after_apply, nothing_but_extensions, reboot_removes_the_rest, with_extensions,
+};
 use std::time::Duration;
 
 /// The lease of a host's lock is renewed when so much time has passed without a step.
 const RENEW: Duration = Duration::from_secs(300);
+
+/// A person whose consent an extension's removal waits for is not waited for longer than this.
+const CONSENT: Duration = Duration::from_secs(30);
 
 /// How the steps went.
 #[derive(Default)]
@@ -181,6 +186,12 @@ impl Work<'_> {
         reboot_removes_the_rest(&found, &self.only_extensions(&found, &facts))
     }
 
+    /// Whether no waiting helps: what is left goes with the next boot, or nobody consented in time.
+    fn is_left_to_others(&self, facts: &Facts, found: &[Finding], waited: Duration) -> bool {
+        let left = self.only_extensions(found, facts);
+        reboot_removes_the_rest(found, &left) || (waited >= CONSENT && nothing_but_extensions(found, &left))
+    }
+
     /// Looks until every planned product is gone, or the longest settle time is over, or a step did
     /// not end well (then one look tells how the host was left). None where it cannot be looked at.
     async fn settle<R: Reach>(
@@ -205,8 +216,10 @@ impl Work<'_> {
             let left = limit.saturating_sub(now.saturating_sub(began));
             // Every look is an attempt with the password: one that is refused is not tried again.
             let root_lost = facts.privilege.become_failed.is_some();
-            let waits = || reboot_removes_the_rest(&found, &self.only_extensions(&found, &facts));
-            let settled = self.all_gone(&found) || root_lost || left.is_zero() || waits();
+            let settled = self.all_gone(&found)
+                || root_lost
+                || left.is_zero()
+                || self.is_left_to_others(&facts, &found, now.saturating_sub(began));
             if settled || !reach.pause(delay.min(left)).await {
                 record_look(self.context.sink, Phase::After, &facts, &found)?;
                 return Ok(Some((facts, found)));

@@ -14,12 +14,25 @@ const CONSENT: &str = "have a user at the screen consent to its removal (System 
 /// those of which only extensions are left that wait for it, and there is such a one.
 #[must_use]
 pub fn reboot_removes_the_rest(findings: &[Finding], left: &[OnlyExtensions]) -> bool {
-    let waits = |finding: &&Finding| {
-        left.iter().any(|only| only.product == finding.product && only.keeper == Keeper::Boot)
-    };
+    is_all_that_counts(findings, left, |only| only.keeper == Keeper::Boot)
+}
+
+/// Whether nothing that counts is left but system extensions, and there is such a one.
+#[must_use]
+pub fn nothing_but_extensions(findings: &[Finding], left: &[OnlyExtensions]) -> bool {
+    is_all_that_counts(findings, left, |_| true)
+}
+
+fn is_all_that_counts(
+    findings: &[Finding],
+    left: &[OnlyExtensions],
+    is_meant: fn(&OnlyExtensions) -> bool,
+) -> bool {
     let counting =
         || findings.iter().filter(|finding| finding.result != ProductState::Absent && !finding.is_exempt());
-    counting().next().is_some() && counting().all(|finding| waits(&finding))
+    let is_one =
+        |finding: &Finding| left.iter().any(|only| only.product == finding.product && is_meant(only));
+    counting().next().is_some() && counting().all(is_one)
 }
 
 /// The verdict on a host on which steps were run, with what its system extensions make of it: where they wait for
@@ -139,6 +152,9 @@ mod tests {
         let waived = Finding { exemption: Some(exempt), ..found("b", ProductState::Residue) };
         let boot = [left("a", Keeper::Boot), left("b", Keeper::Boot)];
         assert!(reboot_removes_the_rest(&[found("a", ProductState::Residue), waived.clone()], &boot));
+        let mixed = [left("a", Keeper::Consent), left("b", Keeper::Boot)];
+        let both = [found("a", ProductState::Residue), found("b", ProductState::Residue)];
+        assert!(nothing_but_extensions(&both, &mixed) && !reboot_removes_the_rest(&both, &mixed));
         assert!(!reboot_removes_the_rest(&[waived], &boot));
         assert!(!reboot_removes_the_rest(&[], &boot));
     }

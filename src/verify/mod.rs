@@ -13,7 +13,7 @@ mod properties;
 mod tests;
 
 pub use after::{StepSummary, after_apply};
-pub use extensions::{reboot_removes_the_rest, with_extensions};
+pub use extensions::{nothing_but_extensions, reboot_removes_the_rest, with_extensions};
 
 use crate::detect::{cut, without_remedy};
 use crate::facts::Facts;

@@ -82,13 +82,8 @@ pub fn tools() -> Vec<MacFile> {
         prints("/bin/hostname", "mac17.example.org"),
         prints("/usr/bin/sw_vers", "ProductName:\t\tmacOS\nProductVersion:\t\t14.1\nBuildVersion:\t\t23B74"),
         prints("/usr/sbin/ioreg", "      \"IOPlatformUUID\" = \"8A1B2C3D-4E5F-5A6B-8C7D-9E0F1A2B3C4D\""),
-        program("/usr/sbin/sysctl", "#!/bin/sh\ncat /recorded/boot-session\n"),
-        file("/recorded/boot-session", "0F1E2D3C-4B5A-6978-8796-A5B4C3D2E1F0\n"),
-        prints(
-            "/sbin/mount",
-            "/dev/disk3s1s1 on / (apfs, sealed, local, read-only, journaled)\n\
-             /dev/disk3s5 on /System/Volumes/Data (apfs, local, journaled, nobrowse, protect)",
-        ),
+        program("/usr/sbin/sysctl", include_str!("sysctl.sh")),
+        program("/sbin/mount", include_str!("mount.sh")),
         prints(
             "/usr/bin/kmutil",
             "    1  142 0 0 0 com.apple.kpi.bsd (23.1.0) 52A1E876-863E-38E3-AC80-09BBAB13B752 <>",
@@ -141,6 +136,7 @@ pub fn product(after: Option<&str>) -> Vec<MacFile> {
         file("/recorded/owners", &format!("com.kaspersky.kav.core {KAV}\n")),
         file("/recorded/extensions", &extensions(Some(ACTIVE))),
         file("/recorded/extensions-after", &extensions(after)),
+        file("/recorded/extensions-next-boot", &extensions(after.filter(|state| *state != WAITS_FOR_REBOOT))),
         certificate(include_str!("../facts/ca.pem")),
     ]
 }

@@ -13,6 +13,7 @@ fi
 rm -f /Library/LaunchDaemons/com.kaspersky.kav.plist
 rm -rf '/Applications/Kaspersky Endpoint Security.app'
 /usr/sbin/pkgutil --forget com.kaspersky.kav.core
-if [ -e /recorded/extensions-after ]; then cat /recorded/extensions-after >/recorded/extensions; fi
+cat /recorded/extensions-after >/recorded/extensions
+/usr/sbin/sysctl -n kern.bootsessionuuid >/recorded/removed-in-boot
 rm -rf '/Library/Application Support/Kaspersky Lab/KAV/Binaries'
 echo uninstalled >>/recorded/calls
