@@ -141,6 +141,9 @@ fn there(mac: &Mac, path: &str) -> bool {
 fn whole_job(shell: &str, after: Option<&str>) -> (Mac, Verdict) {
     let playbook = catalogue();
     let mac = living(living_mac::product(after));
+    // `/var` is a link on a Mac.
+    mac.write("private/var/log/kav_daemon_stdout.log", "");
+    std::os::unix::fs::symlink("../private/var/log", mac.root().join("var/log")).unwrap();
     let before = facts(&mac, &playbook);
     let plan = plan(&playbook, &before);
     let host = &plan.hosts[0];
@@ -164,6 +167,7 @@ fn endpoint_security_is_removed_by_its_own_uninstaller_and_what_it_leaves_goes_t
             KAV,
             "/Library/LaunchAgents/com.kaspersky.kav.gui.plist",
             "/Users/anna/Library/Preferences/com.kaspersky.kav.plist",
+            "/private/var/log/kav_daemon_stdout.log",
         ] {
             assert!(!there(&mac, gone), "{shell} {gone}");
         }

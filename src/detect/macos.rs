@@ -88,7 +88,9 @@ pub fn only_extensions<'a>(
     found: &[Finding],
     facts: &Facts,
 ) -> Vec<OnlyExtensions> {
-    if facts.system_extensions.items.is_empty() {
+    let is_left = |id: &str| found.iter().any(|f| f.product == id && f.result == ProductState::Residue);
+    let left: Vec<ProductRules<'_>> = products.into_iter().filter(|product| is_left(product.id)).collect();
+    if facts.system_extensions.items.is_empty() || left.is_empty() {
         return Vec::new();
     }
     let without = |goes: fn(&SystemExtension) -> bool| {
@@ -97,7 +99,6 @@ pub fn only_extensions<'a>(
         facts
     };
     let (booted, removed) = (without(SystemExtension::goes_with_next_boot), without(|_| true));
-    let is_left = |id: &str| found.iter().any(|f| f.product == id && f.result == ProductState::Residue);
     let keeper = |product: &ProductRules<'_>| {
         let absent_on = |facts: &Facts| finding(product, facts).result == ProductState::Absent;
         match (absent_on(&booted), absent_on(&removed)) {
@@ -106,12 +107,10 @@ pub fn only_extensions<'a>(
             (false, false) => None,
         }
     };
-    let left = products.into_iter().filter(|product| is_left(product.id));
-    left.filter_map(|product| {
-        let keeper = keeper(&product)?;
-        Some(OnlyExtensions { product: product.id.to_owned(), keeper })
-    })
-    .collect()
+    let only = |product: &ProductRules<'_>| {
+        Some(OnlyExtensions { product: product.id.to_owned(), keeper: keeper(product)? })
+    };
+    left.iter().filter_map(only).collect()
 }
 
 pub(super) fn app(id: &Pattern, version: Option<&str>, facts: &Facts) -> Outcome {
@@ -244,6 +243,51 @@ mod tests {
             outcome.matched,
             Some(vec!["com.kaspersky.kav.sysext 1.0/1 of team 2Y8XE5CQ94".to_owned()])
         );
+    }
+
+    #[test]
+    fn a_product_of_which_only_extensions_are_left_says_what_keeps_them() {
+        let rule = |rule| crate::playbook::Rule::Check(rule);
+        let detect = rule(app_check("com.kaspersky.gone", None));
+        let residue = crate::playbook::Rule::Any(vec![
+            rule(extension_check("com.kaspersky.*", None)),
+            rule(receipt_check("com.kaspersky.left", None)),
+        ]);
+        let product = ProductRules {
+            id: "kav",
+            name: "Kav",
+            class: crate::model::ProductClass::Product,
+            platforms: &[crate::model::Platform::Macos],
+            detect: &detect,
+            residue: Some(&residue),
+            version: None,
+        };
+        let keepers = |facts: &Facts| {
+            let found = [finding(&product, facts)];
+            only_extensions([product], &found, facts).into_iter().map(|only| only.keeper).collect::<Vec<_>>()
+        };
+        let with = |states: &[&str]| {
+            let extension = |state: &&str| SystemExtension {
+                id: "com.kaspersky.kav.sysext".into(),
+                team: "T".into(),
+                version: "1/1".into(),
+                state: (*state).into(),
+            };
+            Facts { system_extensions: complete(states.iter().map(extension).collect()), ..host() }
+        };
+        let (waits, active) = ("terminated waiting to uninstall on reboot", "activated enabled");
+        assert_eq!(keepers(&with(&[])), []);
+        assert_eq!(keepers(&with(&[waits])), [Keeper::Boot]);
+        assert_eq!(keepers(&with(&[active])), [Keeper::Consent]);
+        assert_eq!(keepers(&with(&["activated waiting for user"])), [Keeper::Consent]);
+        // An update leaves the version before it waiting beside the one that runs.
+        assert_eq!(keepers(&with(&[waits, active])), [Keeper::Consent]);
+        let mut more = with(&[waits]);
+        more.receipts.items.push(Receipt { id: "com.kaspersky.left".into(), version: None });
+        assert_eq!(keepers(&more), []);
+        let mut unread = with(&[waits]);
+        unread.receipts = gappy(unread.receipts.items);
+        assert_eq!(keepers(&unread), [], "what was not read may be left too");
     }
 
     #[test]
