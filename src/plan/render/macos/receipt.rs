@@ -2,8 +2,7 @@
 //! receipt is what tells whose they are.
 
 use super::is_apples;
-use crate::model::output::single_quoted;
-use crate::plan::render::{Context, Rendered, bounded, cannot_tell, quote::quote, script};
+use crate::plan::render::{Context, Rendered, bounded, cannot_tell, quote::quote, quote::words, script};
 use crate::playbook::Pattern;
 
 pub(super) fn forget(id: &Pattern, context: &Context<'_>) -> Result<Option<Rendered>, String> {
@@ -26,7 +25,6 @@ pub(super) fn forget(id: &Pattern, context: &Context<'_>) -> Result<Option<Rende
         return Err(format!("the host tells of a receipt `{}`, which cannot be one's id", bounded(strange)));
     }
     let commands = meant.iter().map(|id| format!("pkgutil --forget {}", quote(id))).collect();
-    let words: Vec<String> = meant.iter().map(|id| single_quoted(id)).collect();
     let body = format!(
         r#"  status=0
   for id in {}; do
@@ -36,7 +34,7 @@ pub(super) fn forget(id: &Pattern, context: &Context<'_>) -> Result<Option<Rende
   done
   exit "$status"
 "#,
-        words.join(" ")
+        words(meant)
     );
     Ok(Some(Rendered { commands, script: script(&body) }))
 }
