@@ -12,14 +12,17 @@ use crate::playbook::{Action, PathKind, Pattern, SHARED_DIRECTORIES};
 /// More than this is no product's leavings but a pattern gone wrong.
 const MOST_PATHS: usize = 500;
 
+/// A path that is deleted, and where it really is.
+pub(super) type Place<'p> = (&'p str, &'p str);
+
 /// What a system adds to the removal of paths.
 pub(super) struct System<'a> {
     /// Why a path must stay on it, besides what holds everywhere.
     pub(super) forbids: &'a dyn Fn(&str) -> Option<String>,
     /// The command that removes a tree, for people.
     pub(super) tree: &'a str,
-    /// The body for the paths, each with where it really is.
-    pub(super) body: &'a dyn Fn(&[(&str, &str)]) -> String,
+    /// The body for the paths.
+    pub(super) body: &'a dyn Fn(&[Place<'_>]) -> String,
 }
 
 pub(super) fn remove(path: &Pattern, context: &Context<'_>) -> Result<Option<Rendered>, String> {
@@ -45,7 +48,7 @@ pub(super) fn remove_by(
             may_be_behind_links(&target.path, real, &may_go)?;
         }
     }
-    let places: Vec<(&str, &str)> = targets
+    let places: Vec<Place<'_>> = targets
         .iter()
         .map(|target| (target.path.as_str(), target.real.as_deref().unwrap_or(&target.path)))
         .collect();
@@ -145,7 +148,7 @@ fn own_accounts(context: &Context<'_>) -> Vec<String> {
 }
 
 /// Where no link is on the way, what is refused was refused when planned; a link can be made since.
-fn body(places: &[(&str, &str)], own: &[String]) -> String {
+fn body(places: &[Place<'_>], own: &[String]) -> String {
     let own = if own.is_empty() { "''".to_owned() } else { own.join(" | ") };
     format!(
         r#"{REFUSE}  check() {{
@@ -191,7 +194,7 @@ fn body(places: &[(&str, &str)], own: &[String]) -> String {
 }
 
 /// A line for each place: WORD PATH REAL.
-pub(super) fn lines(places: &[(&str, &str)], word: &str, or: &str) -> String {
+pub(super) fn lines(places: &[Place<'_>], word: &str, or: &str) -> String {
     places.iter().map(|(path, real)| format!("  {word} {}{or}\n", words([*path, *real]))).collect()
 }
 

@@ -2,7 +2,7 @@
 //! that a home has of itself, and what the receipt of another product owns.
 
 use super::owned;
-use crate::plan::render::path::{self, REFUSE, REMOVE, System, lines};
+use crate::plan::render::path::{self, Place, REFUSE, REMOVE, System, lines};
 use crate::plan::render::{Context, Rendered, quote::is_at_or_below};
 use crate::playbook::{Pattern, SHARED_DIRECTORIES};
 
@@ -68,7 +68,7 @@ fn is_below(path: &str, directory: &str) -> bool {
 }
 
 /// All is looked at before anything is deleted. Mount points and homes can have come since it was planned.
-fn body(places: &[(&str, &str)], owned: &str) -> String {
+fn body(places: &[Place<'_>], owned: &str) -> String {
     format!(
         r#"{REFUSE}{owned}  end='
 '
