@@ -353,7 +353,13 @@ pub fn shellcheck(text: &str) -> String {
     // composed name (2317, 2034, 2329), `ls` is read on purpose (2012), `-ef` and `shopt` stand behind a guard (3013,
     // 3044), a loop over what a host has may have one turn (2043).
     let mut child = Command::new("shellcheck")
-        .args(["-s", "sh", "-e", "SC2086,SC2046,SC2317,SC2034,SC2012,SC2329,SC3013,SC3044,SC2016,SC2043", "-"])
+        .args([
+            "-s",
+            "sh",
+            "-e",
+            "SC2086,SC2046,SC2317,SC2034,SC2012,SC2329,SC3013,SC3044,SC2016,SC2043",
+            "-",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
