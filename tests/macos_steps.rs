@@ -344,12 +344,15 @@ fn what_macos_may_not_lose_is_refused_when_planned() {
     }
 }
 
+/// What comes over a Mac after the plan was made.
+type Change<'c> = &'c dyn Fn(&Mac);
+
 #[test]
 fn a_path_stays_where_another_product_a_home_or_a_disk_is() {
     let own = format!("com.kaspersky.kav.core {KAV}\n");
     let mount =
         |at: &str| format!("cat <<'E'\n/dev/disk3s1s1 on / (apfs, sealed)\n/dev/disk9 on {at} (hfs)\nE");
-    let cases: [(&str, &dyn Fn(&Mac)); 6] = [
+    let cases: [(&str, Change<'_>); 6] = [
         ("receipt com.vendor.other owns it", &|mac| {
             mac.write("recorded/owners", &format!("{own}com.vendor.other {KAV}\n"));
         }),
