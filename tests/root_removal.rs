@@ -396,3 +396,69 @@ fn companions_go_in_order_and_the_agent_last() {
     assert_eq!(host(&report, "web01")["state"], "removed");
     uproot(&lab, &inventory, &["verify"]).expect_code(0);
 }
+
+/// A product that only its sibling's removal brings to light.
+const BROUGHT_TO_LIGHT: &str = "uproot: 1
+name: two
+waves: [ { name: all, hosts: all, max_failures: 100% } ]
+products:
+  - id: first
+    name: First
+    platforms: [linux]
+    confirmed: false
+    detect: { path: /opt/first/app }
+    remove:
+      - run: { command: rm -rf /opt/first/app && mkdir -p /opt/second/app, effect: { not: { path: /opt/first/app } } }
+  - id: second
+    name: Second
+    platforms: [linux]
+    confirmed: false
+    detect: { path: /opt/second/app }
+    remove: [ remove_path: /opt/second/app ]
+";
+
+#[test]
+fn what_shows_only_after_the_steps_is_offered_a_second_plan() {
+    let lab = Lab::new();
+    let web = lab.host("web01").start();
+    let playbook = lab.write("two.yml", BROUGHT_TO_LIGHT);
+    let playbook = playbook.to_str().unwrap();
+    let inventory = lab.inventory_file([&web]);
+    web.exec_root("mkdir -p /opt/first/app").success();
+    let words = ["run", "--yes", "--playbook", playbook];
+    let said = uproot(&lab, &inventory, &words).expect_code(1);
+    assert!(said.stderr.contains("web01: second showed only after the steps, and is in no plan"), "{said}");
+    assert!(said.stderr.contains("the same command with `--limit web01`"), "{said}");
+    web.exec_root("test -d /opt/second/app && rm -rf /opt/second && mkdir -p /opt/first/app").success();
+
+    // At a terminal: the plan, the second plan, its changes.
+    let command = [
+        env!("CARGO_BIN_EXE_uproot"),
+        "run -i",
+        inventory.to_str().unwrap(),
+        "--known-hosts",
+        lab.known_hosts().to_str().unwrap(),
+        "--become --playbook",
+        playbook,
+        "--runs",
+        lab.dir().join("asked").to_str().unwrap(),
+    ]
+    .join(" ");
+    let mut child = std::process::Command::new("script")
+        .args(["-q", "-e", "-c", &command, "/dev/null"])
+        .env("HOME", lab.dir())
+        .env("NO_COLOR", "1")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut typed = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut typed, b"yes\nyes\nyes\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    drop(typed);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("show a second plan?"), "{text}");
+    web.exec_root("test ! -e /opt/second/app && test ! -e /opt/first/app").success();
+    assert_eq!(std::fs::read_dir(lab.dir().join("asked")).unwrap().count(), 4, "two looks, two applies");
+}

@@ -86,7 +86,8 @@ fn with_path_at(path: &str, real: &str) -> Facts {
 /// The steps that are planned for these actions.
 fn steps(actions: Vec<Action>, facts: &Facts) -> Vec<PlannedStep> {
     let place = Place { file: "p.yml".into(), line: 1, column: 1, length: 1 };
-    let step = |action| Step { action, when: None, effect: None, timeout: None, place: place.clone() };
+    let step =
+        |action| Step { action, when: None, effect: None, timeout: None, opt_in: None, place: place.clone() };
     let product = Product {
         id: "kesl".into(),
         name: "kesl".into(),

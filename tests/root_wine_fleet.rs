@@ -165,12 +165,25 @@ fn one_run_asks_a_mixed_fleet_by_one_exec_a_host_with_the_whole_catalogue() {
     let linux = linux_lab.host("linux01").start();
     let (more, known) = (linux_lab.inventory_file([&linux]), linux_lab.known_hosts());
     let [more, known] = [&more, &known].map(|path| path.to_str().unwrap());
-    let words = ["identify", "--format", "json", "--become", "-i", more, "--known-hosts", known];
-    let report = ask(&lab, &hosts, &words).expect_code(3).json();
+    // A Mac that cannot be reached: its facts were recorded.
+    let recorded =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks/tests/macos/kes-mac.present.json");
+    let mut mac: Value = serde_json::from_slice(&std::fs::read(recorded).unwrap()).unwrap();
+    mac["host"] = "mac01".into();
+    let facts = lab.write("facts/mac01.json", mac.to_string());
+    let facts = facts.parent().unwrap().to_str().unwrap();
+    let words =
+        ["identify", "--format", "json", "--become", "-i", more, "--known-hosts", known, "--facts", facts];
+    let report = ask(&lab, &hosts, &words).expect_code(1).json();
     tell_times(&report);
-    for (name, platform, state) in
-        [("pc01", "windows", "clean"), ("bare", "windows", "unknown"), ("linux01", "linux", "clean")]
-    {
+    let of_mac = host_of(&report, "mac01");
+    assert!(of_mac["address"].as_str().unwrap().starts_with("facts of 20"), "{of_mac:#}");
+    for (name, platform, state) in [
+        ("pc01", "windows", "clean"),
+        ("bare", "windows", "unknown"),
+        ("linux01", "linux", "clean"),
+        ("mac01", "macos", "present"),
+    ] {
         let host = host_of(&report, name);
         let told = [&host["platform"], &host["state"]].map(|value| value.as_str().unwrap());
         assert_eq!(told, [platform, state], "{name}: {host:#}");
@@ -182,6 +195,15 @@ fn one_run_asks_a_mixed_fleet_by_one_exec_a_host_with_the_whole_catalogue() {
         // The whole catalogue.
         assert!(host.execs()[0].input > 10_000);
     }
+    // The run is kept, and tells the same again.
+    let run = report["run"].as_str().unwrap();
+    let runs = lab.dir().join("runs");
+    let again = lab.uproot(&["report", run, "--format", "json", "--runs", runs.to_str().unwrap()]).json();
+    assert_eq!(again["hosts"], report["hosts"]);
+    // A host is asked or told of, not both.
+    std::fs::write(format!("{facts}/mac01.json"), mac.to_string().replace("mac01", "pc01")).unwrap();
+    let twice = ask(&lab, &hosts[..1], &["verify", "--facts", facts]).expect_code(2);
+    assert!(twice.stderr.contains("`pc01` is a host of the inventory"), "{twice}");
     let _ = ask(&lab, &hosts[..1], &["verify"]).expect_code(0);
 }
 

@@ -220,7 +220,10 @@ pub(super) fn activity(sink: &dyn EventSink, host: &str, doing: &str) {
 }
 
 /// Records facts (as a blob) and findings.
-pub(super) fn record_look(
+///
+/// # Errors
+/// When they could not be stored or recorded.
+pub fn record_look(
     sink: &dyn EventSink,
     phase: Phase,
     facts: &Facts,

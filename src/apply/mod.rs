@@ -7,6 +7,7 @@
 mod access;
 mod change;
 mod clock;
+mod installer;
 mod live;
 mod look;
 mod reach;
@@ -22,7 +23,9 @@ mod work;
 pub use access::{Access, Trials};
 pub use clock::{steady, steady_now};
 pub use live::LiveHost;
-pub use look::{RebootPending, Survey, SurveyOutcome, Surveyed, become_option, survey, unreached_option};
+pub use look::{
+    RebootPending, Survey, SurveyOutcome, Surveyed, become_option, record_look, survey, unreached_option,
+};
 pub use reach::{Holder, LockAnswer, LockOrder, Reach, StepAnswer, StepOrder, Unreached};
 pub use resume::{HostPast, Past, StepPast, is_retried};
 pub use run::{ApplyError, ApplyRequest, Person, run, spec};

@@ -1,6 +1,7 @@
 //! One step on one host: durable intent, begin, outcome, effect; and taking up one of which only the
 //! intent is known.
 
+use super::installer;
 use super::look::activity;
 use super::reach::{Reach, StepAnswer, StepOrder, Unreached};
 use super::reboot::is_going_down;
@@ -371,13 +372,16 @@ impl Work<'_> {
         let mut end = StepEnd::of(StepResult::Done, None);
         end.status = Some(status);
         end.reboot_needed = step.reboot_codes.contains(&status);
-        let said = || last_line(stdout, stderr);
+        let of_installer = step.kind == "uninstall_program";
+        let said = || said_last(of_installer, stdout, stderr);
         if refuses(step, stdout, stderr) {
             end.result = StepResult::Blocked;
             end.reason = Some(format!("the product refuses: {}", said()));
         } else if !step.accept.contains(&status) && !end.reboot_needed {
             end.result = StepResult::Failed;
-            end.reason = Some(format!("exit status {status}: {}", said()));
+            let meaning = of_installer.then(|| installer::meaning(status)).flatten();
+            let meaning = meaning.map(|words| format!(" ({words})")).unwrap_or_default();
+            end.reason = Some(format!("exit status {status}{meaning}: {}", said()));
         } else if let Some(effect) =
             step.effect.as_ref().filter(|_| !deliberate::is_on(Defect::SuccessByExitCode))
         {
@@ -532,10 +536,12 @@ fn refuses(step: &PlannedStep, stdout: &BoundedOutput, stderr: &BoundedOutput) -
     pattern.compile().is_ok_and(|regex| regex.is_match(&stdout.text()) || regex.is_match(&stderr.text()))
 }
 
-fn last_line(stdout: &BoundedOutput, stderr: &BoundedOutput) -> String {
+fn said_last(of_installer: bool, stdout: &BoundedOutput, stderr: &BoundedOutput) -> String {
+    let last = |text: &str| text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned);
+    let telling = |text: &str| installer::telling_line(text).map(str::to_owned);
     let text = [stderr.text(), stdout.text()]
         .into_iter()
-        .find_map(|text| text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned));
+        .find_map(|text| if of_installer { telling(&text) } else { last(&text) });
     let line: String = text.unwrap_or_else(|| "no output".to_owned()).chars().take(300).collect();
     escape_line(line.trim())
 }

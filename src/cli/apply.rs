@@ -13,11 +13,15 @@ use super::scope;
 use super::secrets;
 use super::signals::Watch;
 use crate::apply::{self, Access, ApplyRequest, LockOrder, Past, Person, Stop, WorkLimits};
-use crate::model::{Cancel, Event, EventSink, ExitCode, Redactor};
+use crate::model::output::shell_word;
+use crate::model::{Cancel, Event, EventSink, ExitCode, HostState, ProductState, Redactor};
 use crate::plan::approval;
 use crate::plan::{self, Plan, PlannedConnection};
+use crate::playbook::RebootPolicy;
+use crate::report::Report;
 use crate::signature::{self, ValidSignature};
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,7 +36,7 @@ pub fn run(arguments: &ApplyArguments) -> Result<ExitCode, CliError> {
     }
     let work = Work { plan: &plan, access: &access, run: &arguments.run, changing: &arguments.changing };
     let approved = Approved { needed: arguments.approval.require_approval, by: approvals };
-    work.begin(&bytes, digest, &approved)
+    Ok(work.begin(&bytes, digest, &approved)?.1)
 }
 
 /// Everything that reaches the hosts of a plan; every secret is resolved.
@@ -95,7 +99,70 @@ pub fn plan_and_apply(arguments: &RunArguments) -> Result<ExitCode, CliError> {
         missing.map(|(name, reference)| (name.clone(), reference.clone())).collect();
     access.secrets.extend(secrets::resolve(&missing)?);
     let work = Work { plan: &made.plan, access: &access, run: &connect.run, changing: &arguments.changing };
-    work.begin(&bytes, digest, &Approved::default())
+    let (report, exit) = work.begin(&bytes, digest, &Approved::default())?;
+    second_plan(arguments, &made.plan, &report, exit)
+}
+
+/// Offers to plan anew what showed only after the steps: it is never removed unplanned.
+fn second_plan(
+    arguments: &RunArguments,
+    plan: &Plan,
+    report: &Report,
+    exit: ExitCode,
+) -> Result<ExitCode, CliError> {
+    let shown = unforeseen(plan, report);
+    if shown.is_empty() {
+        return Ok(exit);
+    }
+    for (host, products) in &shown {
+        tell!("{host}: {} showed only after the steps, and is in no plan", products.join(", "));
+    }
+    let hosts: Vec<&str> = shown.keys().copied().collect();
+    let connect = &arguments.make.connect;
+    // A run that stopped is gone on with before anything else is begun.
+    let ended = !matches!(exit, ExitCode::Stopped | ExitCode::Interrupted | ExitCode::Defect);
+    let may_ask =
+        ended && !arguments.yes && std::io::stdin().is_terminal() && connect.run.output.output.is_empty();
+    let wanted = || ask("Look at these hosts again, and show a second plan?", "no second plan was made");
+    if !may_ask || wanted().is_err() {
+        let limit = shell_word(&hosts.join(","));
+        tell!("next: the same command with `--limit {limit}` plans it");
+        return Ok(exit);
+    }
+    let mut again = arguments.clone();
+    again.make.connect.limit = Some(hosts.join(","));
+    let others = report.hosts.iter().filter(|host| !shown.contains_key(host.host.as_str()));
+    let pending_is_ok = plan.reboot == RebootPolicy::PendingIsOk;
+    let others: Vec<_> = others.map(|host| host.state).collect();
+    let second = plan_and_apply(&again)?;
+    Ok(if others.is_empty() {
+        second
+    } else {
+        second.worst(ExitCode::of_states_under(others, pending_is_ok))
+    })
+}
+
+/// The products that are there now, and of which the plan had nothing to say.
+fn unforeseen<'r>(plan: &Plan, report: &'r Report) -> BTreeMap<&'r str, Vec<&'r str>> {
+    let mut shown = BTreeMap::new();
+    for host in &report.hosts {
+        let Some(planned) = plan.hosts.iter().find(|planned| planned.name == host.host) else { continue };
+        let known = |product: &str| {
+            planned.gone_after.iter().any(|id| id == product)
+                || planned.not_planned.iter().any(|entry| entry.product == product)
+        };
+        let new = host.findings.iter().filter(|finding| {
+            matches!(finding.result, ProductState::Present | ProductState::Residue)
+                && !finding.is_exempt()
+                && !known(&finding.product)
+        });
+        let new: Vec<&str> = new.map(|finding| finding.product.as_str()).collect();
+        let looked_at = matches!(host.state, HostState::Present | HostState::Residue);
+        if looked_at && !new.is_empty() {
+            shown.insert(host.host.as_str(), new);
+        }
+    }
+    shown
 }
 
 /// Who approved a plan, where that is required.
@@ -124,7 +191,12 @@ pub struct Work<'a> {
 
 impl Work<'_> {
     /// Begins a new run.
-    fn begin(&self, bytes: &[u8], digest: String, approved: &Approved) -> Result<ExitCode, CliError> {
+    fn begin(
+        &self,
+        bytes: &[u8],
+        digest: String,
+        approved: &Approved,
+    ) -> Result<(Report, ExitCode), CliError> {
         let hosts = self.plan.hosts.iter();
         let hosts = hosts.map(|host| entry(&host.name, &host.connection, host.groups.clone()));
         let reboot = serde_json::to_value(self.plan.reboot).unwrap_or_default();
@@ -162,7 +234,7 @@ impl Work<'_> {
     }
 
     /// Works until the end, or until something stops it, and reports.
-    pub fn go(&self, log: RunLog, past: Option<&Past>) -> Result<ExitCode, CliError> {
+    pub fn go(&self, log: RunLog, past: Option<&Past>) -> Result<(Report, ExitCode), CliError> {
         let cancel = Cancel::new().map_err(CliError::System)?;
         let stop = Stop::default();
         let redactor = self.redactor();
@@ -204,6 +276,6 @@ impl Work<'_> {
             Err(error) if exit == ExitCode::Interrupted => error.print(),
             written => written?,
         }
-        Ok(exit)
+        Ok((report, exit))
     }
 }

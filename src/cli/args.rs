@@ -180,7 +180,7 @@ pub enum BecomeWord {
 }
 
 /// Which hosts, and how to reach them.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ConnectArguments {
     /// Inventory: a file (YAML, Ansible INI or YAML, CSV), an executable, a directory, or `host1,host2`; may be given several times
     #[arg(short = 'i', long = "inventory", value_name = "INVENTORY", help_heading = "Hosts")]
@@ -218,7 +218,7 @@ pub struct ConnectArguments {
 }
 
 /// How a run goes.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RunningArguments {
     /// How many hosts at once
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Running")]
@@ -244,7 +244,7 @@ pub struct RunningArguments {
 }
 
 /// How a result is told.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct OutputArguments {
     /// How the result is written (default: as the file's name ends, else a table); may be given several times: the n-th is for the n-th -o, a last one without -o for standard output
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
@@ -272,8 +272,8 @@ pub struct IdentifyArguments {
     #[command(flatten)]
     /// What counts.
     pub scope: ScopeArguments,
-    /// Evaluate saved facts documents of this directory instead of asking hosts
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["inventory", "limit", "save_facts"])]
+    /// Evaluate saved facts documents of this directory: instead of asking hosts, or beside those of `-i`
+    #[arg(long, value_name = "DIR")]
     pub facts: Option<PathBuf>,
     /// Save the facts of each host as a document in this directory
     #[arg(long, value_name = "DIR")]
@@ -325,7 +325,7 @@ pub struct PlanArguments {
 }
 
 /// What a plan is made from.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct MakePlanArguments {
     #[command(flatten)]
     /// Which hosts.
@@ -362,7 +362,7 @@ pub enum PlanVerb {
 }
 
 /// What counts.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ScopeArguments {
     /// Scope profile: a built-in one (`uproot scope list`) or a file; what it leaves out is listed and does not count
     #[arg(long, value_name = "NAME|FILE", help_heading = "Scope")]
@@ -373,7 +373,7 @@ pub struct ScopeArguments {
 }
 
 /// How hosts that are changed are treated.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ChangingArguments {
     /// Take over a host's lock that another run holds; the journal says so
     #[arg(long, help_heading = "Changing")]
@@ -443,7 +443,7 @@ pub struct ApplyArguments {
 }
 
 /// `run`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RunArguments {
     #[command(flatten)]
     /// What the plan is made from.

@@ -6,20 +6,18 @@ use super::error::CliError;
 use super::fleet::{Fleet, again, print_warnings};
 use super::output::write_report;
 use super::pending;
-use super::run_log::{ExitJudge, RunLog, Start, entry, operator};
+use super::run_log::{ExitJudge, RunLog, Start, entry};
+use super::saved_facts;
 use super::scope;
 use super::signals::Watch;
 use crate::apply::{Access, Stop, Survey, SurveyOutcome, Surveyed, survey};
-use crate::detect::{ProductRules, findings};
+use crate::detect::ProductRules;
 use crate::facts::{Facts, Questions, document};
-use crate::journal::{self, MemorySink};
-use crate::model::event::{HostEntry, Phase};
 use crate::model::output::shell_word;
-use crate::model::{Cancel, Event, EventSink, ExitCode, HostState, Redactor, Scope};
+use crate::model::{Cancel, ExitCode, Redactor, Scope};
 use crate::playbook::{self, Loaded, Playbook};
 use crate::report::{OF_FACTS, Report};
 use crate::scope::Judge;
-use crate::verify::observed;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,9 +26,13 @@ use std::path::Path;
 pub fn run(verb: &str, arguments: &IdentifyArguments, against: &Against) -> Result<ExitCode, CliError> {
     let playbook = read_playbook(arguments.playbook.as_deref())?.playbook;
     let scope = scope::read(&arguments.scope)?;
-    if let Some(directory) = &arguments.facts {
-        return on_saved_facts(verb, &playbook, scope, directory, arguments, against);
-    }
+    let documents = match &arguments.facts {
+        None => Vec::new(),
+        Some(directory) if arguments.connect.inventory.is_empty() => {
+            return saved_facts::report(verb, &playbook, scope, directory, arguments, against);
+        }
+        Some(directory) => saved_facts::read(directory, against)?,
+    };
     let fleet = Fleet::read(&arguments.connect)?;
     let access = fleet.access(&arguments.connect)?;
     let look = Look {
@@ -42,6 +44,8 @@ pub fn run(verb: &str, arguments: &IdentifyArguments, against: &Against) -> Resu
         fleet: &fleet,
         access: &access,
         against: Some(against),
+        documents: &documents,
+        documents_of: arguments.facts.as_deref(),
     };
     let saves = arguments.save_facts.is_some();
     let (log, outcomes, gate) = look.at_all(&arguments.connect, saves)?;
@@ -92,6 +96,10 @@ pub struct Look<'a> {
     pub access: &'a Access,
     /// What the look is compared with.
     pub against: Option<&'a Against>,
+    /// Hosts that are not asked: their facts were saved.
+    pub documents: &'a [Facts],
+    /// The directory of these.
+    pub documents_of: Option<&'a Path>,
 }
 
 impl Look<'_> {
@@ -102,6 +110,10 @@ impl Look<'_> {
         arguments: &super::args::ConnectArguments,
         keep_facts: bool,
     ) -> Result<(RunLog, Vec<SurveyOutcome>, ExitCode), CliError> {
+        saved_facts::refuse_twins(
+            self.documents,
+            self.fleet.hosts.iter().map(|(host, _)| host.name.as_str()),
+        )?;
         let cancel = Cancel::new().map_err(CliError::System)?;
         let watch = Watch::start(Stop::default(), cancel.clone(), None)?;
         let log = RunLog::start(self.start(arguments), &arguments.run)?;
@@ -122,10 +134,13 @@ impl Look<'_> {
             "verify" => pending::hosts(arguments.run.runs.as_deref()),
             _ => BTreeMap::new(),
         };
+        let judge = Judge::new(self.scope, Timestamp::now());
+        let closer = || self.options_of_documents();
+        saved_facts::record(&log, self.playbook, &judge, self.documents, &closer)?;
         let outcomes = survey(
             &Survey {
                 access: self.access,
-                judge: &Judge::new(self.scope, Timestamp::now()),
+                judge: &judge,
                 questions: &Questions::of_playbook(self.playbook),
                 products: &products,
                 parallel: usize::from(arguments.run.parallel),
@@ -153,6 +168,13 @@ impl Look<'_> {
         given.map(|(name, value)| format!(" --{name} {}", shell_word(&value))).collect()
     }
 
+    /// The command that shows more of the hosts whose facts were saved.
+    fn options_of_documents(&self) -> String {
+        let verb = self.verb;
+        let directory = self.documents_of.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
+        format!("uproot {verb} --facts {}{} -v", shell_word(&directory), self.options())
+    }
+
     fn start(&self, arguments: &super::args::ConnectArguments) -> Start<'_> {
         let mut options = BTreeMap::new();
         options.insert("parallel".to_owned(), arguments.run.parallel.to_string());
@@ -165,6 +187,9 @@ impl Look<'_> {
         if let Some(against) = self.against {
             against.record(&mut options);
         }
+        if let Some(directory) = self.documents_of {
+            options.insert(OF_FACTS.to_owned(), directory.display().to_string());
+        }
         let hosts =
             self.fleet.hosts.iter().map(|(host, connection)| {
                 entry(&host.name, connection, host.groups.iter().cloned().collect())
@@ -175,93 +200,8 @@ impl Look<'_> {
             plan: None,
             options,
             scope: self.scope.clone(),
-            hosts: hosts.collect(),
+            hosts: hosts.chain(self.documents.iter().map(saved_facts::entry)).collect(),
             redactor: Redactor::new(self.access.secrets.values()),
         }
     }
-}
-
-/// Evaluates the rules on saved documents. Nothing is contacted, so no run is kept.
-fn on_saved_facts(
-    verb: &str,
-    playbook: &Playbook,
-    scope: Scope,
-    directory: &Path,
-    arguments: &IdentifyArguments,
-    against: &Against,
-) -> Result<ExitCode, CliError> {
-    let documents = document::read_dir(directory)?;
-    if documents.is_empty() {
-        let message = format!("there is no facts document in `{}`", directory.display());
-        return Err(CliError::input(message, "make some with `uproot identify --save-facts DIR`"));
-    }
-    against.refuse_older(&documents)?;
-    let mut options = BTreeMap::from([(OF_FACTS.to_owned(), directory.display().to_string())]);
-    against.record(&mut options);
-    let sink = MemorySink::default();
-    let host = |facts: &Facts| HostEntry {
-        name: facts.host.clone(),
-        address: format!("facts of {}", facts.at),
-        user: None,
-        groups: Vec::new(),
-    };
-    sink.record(
-        None,
-        Event::RunStarted {
-            run: journal::new_run_id(),
-            verb: verb.to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            operator: operator(),
-            playbook: playbook.digest.clone(),
-            plan: None,
-            options,
-            scope: scope.clone(),
-            hosts: documents.iter().map(host).collect(),
-        },
-    )?;
-    let mut summary: BTreeMap<HostState, usize> = BTreeMap::new();
-    let judge = Judge::new(&scope, Timestamp::now());
-    // No run is kept that `runs show` could show.
-    let closer = || {
-        let option = |name: &str, path: &Path| format!(" --{name} {}", shell_word(&path.to_string_lossy()));
-        let playbook = arguments.playbook.as_deref().map(|file| option("playbook", file)).unwrap_or_default();
-        format!("uproot {verb}{}{playbook} -v", option("facts", directory))
-    };
-    for facts in &documents {
-        let mut found = findings(playbook.products.iter().map(ProductRules::from), facts);
-        judge.judge(&facts.host, None, &mut found);
-        let verdict = observed(&found, facts);
-        let name = Some(facts.host.as_str());
-        sink.record(name, Event::HostStarted { wave: None })?;
-        sink.record(name, Event::Findings { phase: Phase::Before, findings: found })?;
-        *summary.entry(verdict.state).or_default() += 1;
-        let ended = Event::HostEnded {
-            state: verdict.state,
-            reason: verdict.reason,
-            remedy: verdict.remedy.or_else(|| (verdict.state == HostState::Unknown).then(closer)),
-            unfinished: false,
-        };
-        sink.record(name, ended)?;
-    }
-    let exit = against.exit_code(&Report::from_records(&sink.records())?)?;
-    sink.record(None, Event::RunEnded { summary, exit })?;
-    let mut report = Report::from_records(&sink.records())?;
-    report.notes.extend(age_of(&documents, directory));
-    against.compare(&mut report)?;
-    scope::warn(&report);
-    write_report(&report, &arguments.connect.run.output)?;
-    Ok(exit)
-}
-
-/// What a reader of a report on saved facts must know: it says what was so when they were collected.
-fn age_of(documents: &[Facts], directory: &Path) -> Option<String> {
-    let oldest = documents.iter().map(|facts| facts.at).min()?;
-    let newest = documents.iter().map(|facts| facts.at).max()?;
-    let utc = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-    Some(format!(
-        "no host was asked: this is told from the facts saved in `{}`, collected between {} and {}; no run is kept of it",
-        directory.display(),
-        utc(oldest),
-        utc(newest)
-    ))
 }

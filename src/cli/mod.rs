@@ -38,6 +38,7 @@ mod playbook;
 mod report;
 mod resume;
 mod run_log;
+mod saved_facts;
 mod scope;
 mod seal;
 mod secrets;

@@ -364,7 +364,7 @@ pub fn width(to_terminal: bool) -> usize {
         return 80;
     }
     rustix::termios::tcgetwinsize(std::io::stdout())
-        .map_or(80, |size| usize::from(size.ws_col))
+        .map_or(80, |size| usize::from(if size.ws_col == 0 { 80 } else { size.ws_col }))
         .clamp(40, 200)
 }
 

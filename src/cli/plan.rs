@@ -14,7 +14,7 @@ use crate::journal;
 use crate::model::output::shell_word;
 use crate::model::{Diagnostic, Diagnostics, ExitCode, HostState};
 use crate::plan::{self, HostInput, HostOutcome, Plan, PlanSettings};
-use crate::playbook::{Loaded, Unobeyed, WaveHosts};
+use crate::playbook::{Loaded, Product, Unobeyed, WaveHosts};
 use crate::report::Report;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -88,6 +88,8 @@ pub fn make(arguments: &MakePlanArguments) -> Result<Made, CliError> {
         fleet: &fleet,
         access: &access,
         against: None,
+        documents: &[],
+        documents_of: None,
     };
     let (log, outcomes, gate) = look.at_all(&arguments.connect, true)?;
     let (report, exit) = log.finish(gate, NOT_DONE)?;
@@ -149,12 +151,11 @@ fn refuse_early(loaded: &Loaded, inventory: &Inventory, allowed: &[String]) -> R
     if !list.is_empty() {
         return Err(Diagnostics { list, sources: loaded.diagnostics.sources.clone() }.into());
     }
-    let words: BTreeSet<&str> =
-        playbook.products.iter().filter_map(|product| product.opt_in.as_deref()).collect();
+    let words: BTreeSet<&str> = playbook.products.iter().flat_map(Product::choices).collect();
     match allowed.iter().find(|word| !words.contains(word.as_str())) {
         None => Ok(()),
         Some(word) => Err(CliError::input(
-            format!("no product asks for `--allow {word}`"),
+            format!("nothing asks for `--allow {word}`"),
             format!(
                 "the playbook's words are: {}",
                 if words.is_empty() {

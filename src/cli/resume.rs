@@ -40,7 +40,7 @@ pub fn run(arguments: &ApplyArguments) -> Result<ExitCode, CliError> {
     };
     let past = past(&run, &resumed, &plan);
     let log = RunLog::resume(journal, &hosts, &past.ended, resumed, &arguments.run.output)?;
-    work.go(log, Some(&past))
+    Ok(work.go(log, Some(&past))?.1)
 }
 
 /// Refuses a run that is no longer what was sealed or approved: where records were cut off, steps that are done

@@ -169,12 +169,19 @@ mod tests {
     #[test]
     fn steps_ask_what_they_change_and_what_must_hold() {
         let place = crate::model::Place { file: "p.yml".into(), line: 1, column: 1, length: 1 };
-        let step = |action, when| Step { action, when, effect: None, timeout: None, place: place.clone() };
+        let step = |action, when| Step {
+            action,
+            when,
+            effect: None,
+            timeout: None,
+            opt_in: None,
+            place: place.clone(),
+        };
         let steps = [
             step(Action::RemovePath { path: Pattern::new("/var/opt/kaspersky") }, Some(path("/when"))),
             step(Action::KillProcess { exe: Pattern::new("/opt/k/**") }, None),
             step(Action::StopService { name: "kesl".to_owned() }, None),
-            step(Action::Require { rule: path("/must"), message: None }, None),
+            step(Action::Require { rule: path("/must"), message: None, waived_by: None }, None),
             step(Action::Manual { instructions: String::new() }, None),
         ];
         let mut questions = Questions::default();

@@ -52,7 +52,7 @@ pub enum SecretEncoding {
     /// As it is.
     #[default]
     Plain,
-    /// Hexadecimal digits of its UTF-16, low byte first: `abc` is `610062006300`. So the Network Agent for
+    /// Hexadecimal digits of its UTF-16, low byte first: `abc` is `610062006300`, letters in upper case. So the Network Agent for
     /// Windows wants its removal password (public scripts; the vendor's page was not found).
     Utf16leHex,
 }
@@ -76,7 +76,7 @@ impl SecretEncoding {
     pub fn encode(self, value: &str) -> String {
         match self {
             Self::Plain => value.to_owned(),
-            Self::Utf16leHex => base16ct::lower::encode_string(&utf16le(value)),
+            Self::Utf16leHex => base16ct::upper::encode_string(&utf16le(value)),
         }
     }
 
@@ -144,7 +144,7 @@ impl Redactor {
         let base64 = base64::engine::general_purpose::STANDARD.encode(value);
         // A batch file doubles `%`.
         let batch = value.replace('%', "%%");
-        for form in [value.to_owned(), quoted, batch, hex.to_uppercase(), hex, base64] {
+        for form in [value.to_owned(), quoted, batch, hex.to_lowercase(), hex, base64] {
             self.patterns.insert(form.into_bytes(), secret.name.clone());
         }
         self.patterns.insert(utf16, secret.name.clone());

@@ -225,10 +225,16 @@ impl Subject<'_> {
             })?;
             steps.extend(planned);
         }
+        let (gates, changes): (Vec<&PlannedStep>, Vec<&PlannedStep>) =
+            steps.iter().partition(|step| step.condition.is_some());
+        let nothing_to_do = changes.iter().all(|step| step.already_so);
+        if let Some(word) = nothing_to_do.then(|| self.choice_left(product)).flatten() {
+            return Err(Stop::Choice(format!("the rest is removed only by choice: give `--allow {word}`")));
+        }
         if steps.is_empty() {
             return Err(Stop::Stuck("none of its steps applies on this host".to_owned()));
         }
-        if steps.iter().all(|step| step.already_so) {
+        if gates.is_empty() && nothing_to_do {
             let covered = "all that its steps do is so already, yet the rules find it";
             return Err(Stop::Stuck(covered.to_owned()));
         }
@@ -236,6 +242,18 @@ impl Subject<'_> {
             Some(reason) => Err(Stop::Stuck(reason)),
             None => Ok(steps),
         }
+    }
+
+    /// The first word that would let more be removed of a product, where a step that it is needed for applies and
+    /// has something to do.
+    fn choice_left<'p>(&self, product: &'p Product) -> Option<&'p String> {
+        let would_do = |step: &&Step| {
+            let applies = step.when.as_ref().is_none_or(|when| evaluate(when, self.facts).truth.is_true());
+            let effect = effect::of_step(step, self.facts);
+            applies && effect.is_none_or(|effect| !evaluate(&effect, self.facts).truth.is_true())
+        };
+        let left_out = |word: &&String| !self.allowed.contains(word);
+        product.remove.iter().filter(would_do).find_map(|step| step.opt_in.as_ref().filter(left_out))
     }
 
     /// Why steps cannot run as root, or as the system.
@@ -273,7 +291,14 @@ impl Subject<'_> {
             let help = "take the product out of the playbook, or make it `report_only`";
             return Err(Stop::Input(Diagnostic::error(&step.place, message).with_help(help)));
         }
-        if !self.applies(product, step)? {
+        let waived_by = match &step.action {
+            Action::Require { waived_by, .. } => waived_by.as_ref(),
+            _ => None,
+        };
+        if waived_by.is_some_and(|word| self.allowed.contains(word))
+            || step.opt_in.as_ref().is_some_and(|word| !self.allowed.contains(word))
+            || !self.applies(product, step)?
+        {
             return Ok(Vec::new());
         }
         let mut planned = self.empty_step(&product.id, &number.to_string(), &step.action);
@@ -309,6 +334,7 @@ impl Subject<'_> {
             })
             .collect();
         let mut planned = self.empty_step(&product.id, &format!("{number}u"), &step.action);
+        planned.kind = "manual".to_owned();
         planned.effect = Some(programs::gone(programs));
         planned.instructions = Some(format!(
             "it is installed for one user alone: have that user log in and uninstall {}",
@@ -392,7 +418,7 @@ impl Subject<'_> {
         match &step.action {
             // A gate is asked when the plan is applied, however it stood before.
             Action::WaitFor { rule } => planned.condition = Some(rule.clone()),
-            Action::Require { rule, message } => {
+            Action::Require { rule, message, .. } => {
                 planned.condition = Some(rule.clone());
                 planned.instructions.clone_from(message);
             }

@@ -33,7 +33,7 @@ pub(crate) fn path_check(path: &str) -> Rule {
 }
 
 pub(crate) fn step(action: Action) -> Step {
-    Step { action, when: None, effect: None, timeout: None, place: place(20) }
+    Step { action, when: None, effect: None, timeout: None, opt_in: None, place: place(20) }
 }
 
 pub(crate) fn run(command: &str) -> Action {

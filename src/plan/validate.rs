@@ -140,7 +140,8 @@ fn check_host(plan: &Plan, host: &PlannedHost, products: &BTreeSet<&str>, found:
 
 fn is_numbered(step: &PlannedStep) -> bool {
     let number = step.id.strip_prefix(&step.product).and_then(|rest| rest.strip_prefix('/'));
-    number.is_some_and(|number| number.parse::<u32>().is_ok())
+    // What of it a person must do stands beside it.
+    number.is_some_and(|number| number.strip_suffix('u').unwrap_or(number).parse::<u32>().is_ok())
 }
 
 /// Of the reboot after a host's steps.

@@ -2,7 +2,6 @@
 //! to another file or line changes nothing.
 
 use super::product::{Budget, Playbook, Product, Wave, WaveHosts};
-use super::rule::Rule;
 use super::step::{Action, Step};
 use crate::model::sha256_hex;
 use serde::Serialize;
@@ -74,8 +73,11 @@ impl Text {
     }
 
     fn step(&mut self, step: &Step) {
-        let Step { action, when, effect, timeout, place: _ } = step;
+        let Step { action, when, effect, timeout, opt_in, place: _ } = step;
         self.line("step", &(when, effect, timeout.map(|timeout| timeout.as_secs())));
+        if let Some(word) = opt_in {
+            self.line("step.opt_in", word);
+        }
         match action {
             Action::StopService { name } => self.line("step.stop_service", name),
             Action::DeleteService { name } => self.line("step.delete_service", name),
@@ -108,14 +110,15 @@ impl Text {
             }
             Action::Manual { instructions } => self.line("step.manual", instructions),
             Action::WaitFor { rule } => self.line("step.wait_for", rule),
-            Action::Require { rule, message } => self.require(rule, message.as_deref()),
+            Action::Require { rule, message, waived_by } => {
+                self.line("step.require", &(rule, message));
+                if let Some(word) = waived_by {
+                    self.line("step.require.waived_by", word);
+                }
+            }
             Action::Reboot { reason } => self.line("step.reboot", reason),
             Action::Unsupported { kind, arguments } => self.line("step.unsupported", &(kind, arguments)),
         }
-    }
-
-    fn require(&mut self, rule: &Rule, message: Option<&str>) {
-        self.line("step.require", &(rule, message));
     }
 
     fn wave(&mut self, wave: &Wave) {

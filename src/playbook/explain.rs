@@ -145,7 +145,10 @@ fn step_words(step: &Step) -> String {
         }
         Action::Manual { instructions } => format!("by hand: {instructions}"),
         Action::WaitFor { rule } => format!("wait until {}", in_line(rule)),
-        Action::Require { rule, .. } => format!("go on only if {}", in_line(rule)),
+        Action::Require { rule, waived_by, .. } => {
+            let waived = waived_by.as_ref().map(|word| format!(", or with `--allow {word}`"));
+            format!("go on only if {}{}", in_line(rule), waived.unwrap_or_default())
+        }
         Action::Reboot { reason } => {
             let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             format!("reboot the host and wait until it is up again{reason}")
@@ -154,6 +157,9 @@ fn step_words(step: &Step) -> String {
     };
     if let Some(timeout) = step.timeout {
         words.push_str(&format!(" (at most {})", show_duration(timeout)));
+    }
+    if let Some(word) = &step.opt_in {
+        words.push_str(&format!(" (only with `--allow {word}`)"));
     }
     words
 }

@@ -433,6 +433,7 @@ pub(super) static STEP_COMMON: &[Key] = &[
     key("when", Kind::Rule, "it is planned only where this is true"),
     key("effect", Kind::Rule, "what must be true after it"),
     key("timeout", Kind::Duration, "how long it may take; `10m` if left out"),
+    key("opt_in", Kind::Id, "a word without which it is left out (`--allow WORD`)"),
 ];
 
 /// The steps, those that this version does not obey last.
@@ -521,6 +522,7 @@ pub(super) static STEPS: &[Construct] = &[
         &[
             required("rule", Kind::Rule, "a rule such as `not: { process: NAME }`"),
             key("message", Kind::Text, "what to say when it is not true"),
+            key("waived_by", Kind::Id, "a word with which it is not asked (`--allow WORD`)"),
         ],
         "goes on only if a rule is true",
     ),

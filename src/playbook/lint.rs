@@ -119,8 +119,10 @@ fn removes_trees(command: &str) -> bool {
 /// that could be avoided.
 fn is_broad(path: &Pattern) -> bool {
     let text = path.as_str();
-    let below = text.strip_prefix("/home/*/").or_else(|| text.strip_prefix("/Users/*/"));
-    let parts = below.unwrap_or(text).split('/').filter(|part| !part.is_empty());
+    let homes = ["/home/*/", "/Users/*/", r"%SystemDrive%\Users\*\"];
+    let below = homes.iter().find_map(|homes| text.strip_prefix(homes));
+    let is_end = |c: char| c == '/' || c == '\\' && !text.starts_with('/');
+    let parts = below.unwrap_or(text).split(is_end).filter(|part| !part.is_empty());
     let least = if below.is_some() { 0 } else { 2 };
     parts.enumerate().any(|(index, part)| {
         let before = part.split(['*', '?', '[', '{']).next().unwrap_or_default();

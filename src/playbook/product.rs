@@ -2,7 +2,7 @@
 
 use super::pattern::Pattern;
 use super::rule::{Rule, TextPattern};
-use super::step::Step;
+use super::step::{Action, Step};
 use super::window::Window;
 use crate::model::{Diagnostic, Place, Platform, ProductClass, SecretSource};
 use serde::{Deserialize, Serialize};
@@ -109,6 +109,18 @@ pub struct Product {
     pub report_only: Option<String>,
     /// Where its id stands.
     pub place: Place,
+}
+
+impl Product {
+    /// The words by which a person may choose that more of it is removed, or vouch for what is not asked then.
+    pub fn choices(&self) -> impl Iterator<Item = &str> {
+        let waived_by = self.remove.iter().filter_map(|step| match &step.action {
+            Action::Require { waived_by, .. } => waived_by.as_deref(),
+            _ => None,
+        });
+        let opt_in = self.remove.iter().filter_map(|step| step.opt_in.as_deref());
+        self.opt_in.as_deref().into_iter().chain(opt_in).chain(waived_by)
+    }
 }
 
 /// How the version of an installed product is read.

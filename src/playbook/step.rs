@@ -17,6 +17,8 @@ pub struct Step {
     pub effect: Option<Rule>,
     /// How long it may take; none: 10 minutes.
     pub timeout: Option<Duration>,
+    /// The word without which it is left out (`--allow WORD`): for what destroys more than the product.
+    pub opt_in: Option<String>,
     /// Where it stands.
     pub place: Place,
 }
@@ -147,6 +149,8 @@ pub enum Action {
         rule: Rule,
         /// What to say when it is not.
         message: Option<String>,
+        /// The word with which it is not asked (`--allow WORD`): a person vouches for it.
+        waived_by: Option<String>,
     },
     /// Reboots the host and waits for a new boot of the same machine. Planned only where the policy
     /// allows reboots.

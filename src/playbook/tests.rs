@@ -310,6 +310,43 @@ fn lint_tells_what_was_probably_not_meant() {
 }
 
 #[test]
+fn lint_knows_the_components_of_windows_paths() {
+    let told = |path: &str| {
+        let text = format!(
+            "uproot: 1\nproducts:\n  - id: a\n    name: A\n    platforms: [windows]\n    confirmed: false\n\
+             \x20   detect: {{ program: Suite }}\n    remove: [ {{ remove_path: '{path}' }} ]\n"
+        );
+        warnings(&parsed(&text))
+    };
+    for path in [r"%ProgramData%\Kaspersky Lab\a*", r"C:\Suite Of Us\*x"] {
+        assert_eq!(told(path), [format!("`{path}` could reach what others installed")], "{path}");
+    }
+    for path in [r"%ProgramData%\Kaspersky Lab\KES*", r"%SystemDrive%\Users\*\AppData\Local\Suite"] {
+        assert!(told(path).is_empty(), "{path}: {:?}", told(path));
+    }
+}
+
+#[test]
+fn what_a_person_chooses_or_vouches_for_is_a_word() {
+    let body = "    detect: { package: p }\n    opt_in: server\n    remove:\n\
+                \x20     - require: { rule: { path: /x }, waived_by: vouched }\n\
+                \x20     - remove_path: { path: /opt/kaspersky/p, opt_in: data }\n";
+    let playbook = product(body).playbook;
+    let choices: Vec<&str> = playbook.products[0].choices().collect();
+    assert_eq!(choices, ["server", "data", "vouched"]);
+    let text = explain(&playbook.products[0]);
+    assert!(
+        text.contains("or with `--allow vouched`") && text.contains("(only with `--allow data`)"),
+        "{text}"
+    );
+    let body =
+        "    detect: { package: p }\n    remove: [ { require: { rule: { path: /x } }, opt_in: data } ]\n";
+    let text = format!("uproot: 1\nproducts:\n  - id: a\n    name: A\n    platforms: [linux]\n{body}");
+    let wrong = parse("a.yml", &text, &NoIncludes).unwrap_err();
+    assert!(wrong.list.iter().any(|error| error.message == "`require` has an `opt_in`"), "{wrong}");
+}
+
+#[test]
 fn lint_is_silent_where_all_is_well() {
     for body in [
         "    detect: { all: [ { package: ksc }, { path: /opt/kaspersky/ksc } ] }\n    report_only: a reason\n",

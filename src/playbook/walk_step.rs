@@ -19,6 +19,7 @@ struct Common {
     when: Option<Rule>,
     effect: Option<Rule>,
     timeout: Option<Duration>,
+    opt_in: Option<String>,
 }
 
 impl Walker {
@@ -89,6 +90,10 @@ impl Walker {
                 let rule = self.rule(value, &context);
                 replace(&mut common.effect, rule)
             }
+            "opt_in" => {
+                let word = self.id(value);
+                replace(&mut common.opt_in, word)
+            }
             _ => {
                 let length = self.duration(value, Duration::from_secs(1), LONGEST);
                 replace(&mut common.timeout, length)
@@ -146,8 +151,16 @@ impl Walker {
         } else {
             self.actions(word, &fields, &context)
         };
-        let Common { when, effect, timeout } = common;
+        let Common { when, effect, timeout, opt_in } = common;
         let place = &key.place;
+        if opt_in.is_some() && matches!(word, "require" | "wait_for") {
+            self.error(
+                place,
+                format!("`{word}` has an `opt_in`"),
+                "without the word nothing would be asked",
+                "write `waived_by` in a `require`: it is asked unless the word is given",
+            );
+        }
         actions
             .into_iter()
             .map(|action| Step {
@@ -155,6 +168,7 @@ impl Walker {
                 when: when.clone(),
                 effect: effect.clone(),
                 timeout,
+                opt_in: opt_in.clone(),
                 place: place.clone(),
             })
             .collect()
@@ -198,7 +212,8 @@ impl Walker {
             "require" => {
                 let message = fields.get("message").and_then(|node| self.text(node));
                 let rule = fields.get("rule").and_then(|node| self.rule(node, context));
-                rule.map(|rule| Action::Require { rule, message }).into_iter().collect()
+                let waived_by = fields.get("waived_by").and_then(|node| self.id(node));
+                rule.map(|rule| Action::Require { rule, message, waived_by }).into_iter().collect()
             }
             "reboot" => {
                 vec![Action::Reboot { reason: fields.get("reason").and_then(|node| self.text(node)) }]

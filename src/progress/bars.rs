@@ -63,8 +63,7 @@ impl Bars {
                 .with_prefix(picture.name.clone());
             self.bars.push(self.multi.insert(self.bars.len(), bar));
         }
-        let columns =
-            rustix::termios::tcgetwinsize(std::io::stderr()).ok().map(|size| usize::from(size.ws_col));
+        let columns = super::screen::columns().map(usize::from);
         for (bar, picture) in self.bars.iter().zip(&picture.bars) {
             bar.set_prefix(picture.name.clone());
             bar.set_length(picture.hosts as u64);

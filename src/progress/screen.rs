@@ -5,6 +5,12 @@ use indicatif::TermLike;
 use std::io::{self, Write as _};
 use std::sync::{Mutex, PoisonError};
 
+/// How wide standard error's terminal is; none where it does not tell: some say 0, with which indicatif would panic.
+pub(super) fn columns() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok();
+    size.map(|size| size.ws_col).filter(|columns| *columns > 0)
+}
+
 /// Standard error, written in whole pictures.
 #[derive(Debug, Default)]
 pub(super) struct Screen {
@@ -24,11 +30,12 @@ impl Screen {
 
 impl TermLike for Screen {
     fn width(&self) -> u16 {
-        rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| size.ws_col)
+        columns().unwrap_or(80)
     }
 
     fn height(&self) -> u16 {
-        rustix::termios::tcgetwinsize(io::stderr()).map_or(24, |size| size.ws_row)
+        let size = rustix::termios::tcgetwinsize(io::stderr()).ok();
+        size.map(|size| size.ws_row).filter(|rows| *rows > 0).unwrap_or(24)
     }
 
     fn move_cursor_up(&self, n: usize) -> io::Result<()> {

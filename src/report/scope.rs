@@ -74,7 +74,8 @@ impl Report {
 
 /// The groups of a host; none where a run knew nothing of them.
 fn groups<'a>(host: &'a HostReport, options: &BTreeMap<String, String>) -> Option<&'a [String]> {
-    (!options.contains_key(OF_FACTS)).then_some(host.groups.as_slice())
+    let was_asked = !options.contains_key(OF_FACTS) || !host.address.starts_with("facts of ");
+    was_asked.then_some(host.groups.as_slice())
 }
 
 fn in_words(had: &Scope, given: &Scope) -> String {

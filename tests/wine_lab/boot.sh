@@ -10,7 +10,8 @@ guid=
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin WINEDEBUG=-all WINEPREFIX=/mnt
 export HOME=/tmp/home USER=Administrator LOGNAME=Administrator
 hostname "$name"
-mount -t overlay -o "lowerdir=$3:$2,upperdir=$dir/disk/up,workdir=$dir/disk/work" overlay /mnt
+# With `xino` a folder has the same number after each start: by it the lab remembers who may use it.
+mount -t overlay -o "xino=on,lowerdir=$3:$2,upperdir=$dir/disk/up,workdir=$dir/disk/work" overlay /mnt
 mount --bind "$dir/outside" /media
 mount -t proc proc /proc
 mount -t tmpfs tmpfs /tmp

@@ -139,7 +139,8 @@ impl WineLab {
         path
     }
 
-    /// Runs the built binary as a user would: own home, no agent, no colours, at most two minutes.
+    /// Runs the built binary as a user would: own home, no agent, no colours, at most five minutes, as Wine is slow
+    /// on a busy machine.
     #[must_use]
     #[track_caller]
     pub fn uproot<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Output {
@@ -156,7 +157,8 @@ impl WineLab {
         input: &[u8],
     ) -> Output {
         let command = Command::new(env!("CARGO_BIN_EXE_uproot"));
-        Running::start(command, self.dir(), arguments, environment, input).finish()
+        Running::start(command, self.dir(), arguments, environment, input)
+            .finish_within(std::time::Duration::from_secs(300))
     }
 
     /// As `uproot`, but does not wait for its end.

@@ -60,6 +60,10 @@ impl<'a> Answers<'a> {
         };
         for line in bytes.split(|byte| *byte == b'\n').take(MAX_LINES) {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let (said, line) = line.split_at(behind(line, nonce));
+            if let (Some((_, section)), false) = (&mut open, said.is_empty()) {
+                section.lines.push(said);
+            }
             let Some((word, rest)) = mark(line, nonce) else {
                 if let Some((_, section)) = &mut open {
                     // The middle of a flood was not kept.
@@ -137,6 +141,19 @@ impl<'a> Answers<'a> {
         });
         digits.map_or(CodePage::Ascii, CodePage::of_number)
     }
+}
+
+/// Where a mark begins behind the last words of a program that ended without a line break; 0 where none does.
+fn behind(line: &[u8], nonce: &str) -> usize {
+    // A mark of an end is not longer than this.
+    let from = line.len().saturating_sub(nonce.len() + 40);
+    let end = line.get(from..).unwrap_or_default();
+    let at = end.windows(nonce.len()).position(|window| window == nonce.as_bytes());
+    at.filter(|at| {
+        end.get(*at..)
+            .is_some_and(|mark| mark.get(nonce.len()..).is_some_and(|rest| rest.starts_with(b" end ")))
+    })
+    .map_or(0, |at| from + at)
 }
 
 /// The word and the rest of a line that begins with the nonce.

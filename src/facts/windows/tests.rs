@@ -365,3 +365,15 @@ fn what_cannot_be_asked_is_a_gap_with_its_reason() {
         Truth::True
     );
 }
+
+#[test]
+fn a_program_that_ends_without_a_line_break_is_understood() {
+    let questions = questions();
+    let whole = Host::speaking(&ENGLISH).answer(&questions);
+    let text = String::from_utf8(whole.clone()).unwrap();
+    let broken = text.replace("</Event>\r\n", "</Event>").replace("</Event>\n", "</Event>");
+    assert_ne!(text, broken);
+    let facts = facts_of(broken.as_bytes(), &questions);
+    assert!(facts.boot.boot_id.is_some());
+    assert_eq!(facts, facts_of(&whole, &questions));
+}

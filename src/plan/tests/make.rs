@@ -90,6 +90,36 @@ fn opt_in_and_report_only_are_choices_that_hold_nothing_back() {
 }
 
 #[test]
+fn a_step_may_need_a_word_and_a_gate_may_be_waived_by_one() {
+    let gate = |rule| Action::Require { rule, message: None, waived_by: Some("vouched".to_owned()) };
+    let data = Step { opt_in: Some("data".to_owned()), ..step(remove_path("/var/opt/kaspersky/kesl")) };
+    let mut playbook = playbook();
+    playbook.products.truncate(2);
+    playbook.products[1].remove =
+        vec![step(gate(package_check("x"))), step(remove_package(&["kesl-gui", "kesl"])), data];
+    let kinds = |facts: Facts, words: &[&str]| {
+        let allowed = words.iter().map(|word| (*word).to_owned()).collect();
+        let plan = plan_with(&playbook, PlanSettings { allowed, ..settings() }, &[facts]).unwrap();
+        let host = plan.hosts.into_iter().next().unwrap();
+        let of_kesl = host.steps.iter().filter(|step| step.product == "kesl");
+        let kinds: Vec<String> = of_kesl.map(|step| format!("{} {}", step.id, step.kind)).collect();
+        (kinds, host.not_planned.iter().find(|one| one.product == "kesl").map(|one| one.reason.clone()))
+    };
+    let all = ["kesl/1 require", "kesl/2 remove_package", "kesl/3 remove_path"];
+    assert_eq!(kinds(kesl_facts("h"), &["data"]).0, all);
+    assert_eq!(kinds(kesl_facts("h"), &["data", "vouched"]).0, all[1..]);
+    assert_eq!(kinds(kesl_facts("h"), &[]).0, all[..2]);
+
+    // Where nothing but what needs the word is left to do, the plan names it.
+    let mut residue = kesl_facts("h");
+    residue.packages.items.retain(|package| !package.name.starts_with("kesl"));
+    let (steps, reason) = kinds(residue.clone(), &[]);
+    assert!(steps.is_empty());
+    assert_eq!(reason.as_deref(), Some("the rest is removed only by choice: give `--allow data`"));
+    assert_eq!(kinds(residue, &["data"]).0, all);
+}
+
+#[test]
 fn a_step_that_cannot_be_planned_takes_its_product_and_those_after_it_along() {
     let mut facts = kesl_facts("web01");
     facts.mounts.items.push("/var/opt/kaspersky/kesl/quarantine".into());
@@ -184,7 +214,7 @@ fn a_commands_conditions_come_into_the_plan_and_secrets_only_by_name() {
 #[test]
 fn gates_are_asked_when_applied_even_if_they_hold_now() {
     let holds = package_check("dpkg");
-    let gate = Action::Require { rule: holds.clone(), message: Some("no dpkg".into()) };
+    let gate = Action::Require { rule: holds.clone(), message: Some("no dpkg".into()), waived_by: None };
     let wait = Action::WaitFor { rule: holds.clone() };
     let host = kesl_planned(vec![step(gate), step(wait), step(remove_package(&["kesl"]))], kesl_facts("h"));
     for step in &host.steps[..2] {

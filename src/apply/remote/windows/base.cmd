@@ -180,3 +180,13 @@ if "%~3"=="" exit /b 0
 if exist "%~2\made" if not "%~2"=="%~1" exit /b 0
 schtasks /delete /tn "uproot#%~2#%~3" /f <nul >nul
 exit /b 0
+
+rem What exchanges left that lost their connections, and have ended.
+:litters
+for /f "delims=" %%n in ('dir /b /ad "!UP_S!.*" ^<nul 2^>nul') do call :litter "!UP_S!\..\%%n"
+exit /b 0
+:litter
+if not exist "%~1\x.cmd" exit /b 0
+call :free "%~1\live"
+if defined UP_FREE if exist "%~1\live" rd /s /q "%~1" <nul >nul
+exit /b 0

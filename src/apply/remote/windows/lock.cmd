@@ -43,7 +43,7 @@ call :keeper
 if errorlevel 2 goto refused
 if errorlevel 1 goto held
 for /d %%d in (*) do call :clear "%%d"
-for /f "delims=" %%n in ('dir /b /ad "!UP_S!.*" ^<nul 2^>nul') do call :litter "!UP_S!\..\%%n"
+call :litters
 call :untask "-"
 goto said
 :ours
@@ -73,11 +73,4 @@ if "%~1"=="!UP_RUN!" exit /b 0
 if not exist "%~1\made" exit /b 0
 call :living "%~1"
 if not defined UP_LIVING rd /s /q "%~1" <nul >nul
-exit /b 0
-
-rem What an exchange left that lost its connection, and has ended.
-:litter
-if not exist "%~1\x.cmd" exit /b 0
-call :free "%~1\live"
-if defined UP_FREE if exist "%~1\live" rd /s /q "%~1" <nul >nul
 exit /b 0

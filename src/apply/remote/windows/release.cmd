@@ -75,5 +75,6 @@ exit /b 0
 echo = left !UP_WHY!
 exit /b 0
 :released
+call :litters
 echo = released
 exit /b 0

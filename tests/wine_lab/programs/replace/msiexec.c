@@ -5,34 +5,61 @@
 // - reboots and gives 1641 where 3010 would be the answer, unless /norestart, /promptrestart or
 //   REBOOT=ReallySuppress (or R) was given, for with /qn Windows does not ask;
 // - keeps the uninstall entry of a product that is installed for the user alone in the user's hive (Wine: HKLM);
-// - writes a log for /l as Windows does (UTF-16, with the properties of the command line in it, passwords too).
+// - writes a log for /l as Windows does (but of ASCII: Wine's `type` cannot show UTF-16; with the properties of the command line in it, passwords too, and
+//   what a package says whose condition does not hold).
 // Codes: learn.microsoft.com/windows/win32/msi/error-codes; options: .../msi/command-line-options and
 // .../msi/standard-installer-command-line-options; mutex: .../msi/-msiexecute-mutex.
 
 #include "lab.h"
 #include <msi.h>
+#include <msiquery.h>
 
 static int is_option(const wchar_t *word, const wchar_t *name)
 {
     return (word[0] == L'/' || word[0] == L'-') && !_wcsicmp(word + 1, name);
 }
 
-static void write_log(const wchar_t *path, const wchar_t *properties, DWORD code)
+// What a product whose condition does not hold says, as Windows logs it: `Product: NAME -- MESSAGE`.
+static void refusal(const wchar_t *product, wchar_t *text, DWORD size)
 {
-    static wchar_t text[40000];
+    static wchar_t package[MAX_PATH], name[200], message[400];
+    DWORD length = MAX_PATH;
+    MSIHANDLE database, view, row;
+    text[0] = 0;
+    if (!product || MsiGetProductInfoW(product, L"LocalPackage", package, &length))
+        return;
+    length = 200;
+    if (MsiGetProductInfoW(product, L"InstalledProductName", name, &length))
+        return;
+    if (MsiOpenDatabaseW(package, MSIDBOPEN_READONLY, &database))
+        return;
+    length = 400;
+    if (!MsiDatabaseOpenViewW(database, L"SELECT `Description` FROM `LaunchCondition`", &view) &&
+        !MsiViewExecute(view, 0) && !MsiViewFetch(view, &row) && !MsiRecordGetStringW(row, 1, message, &length))
+        _snwprintf(text, size, L"MSI (s) (4C:D0) [00:00:00:000]: Product: %ls -- %ls\r\n", name, message);
+    MsiCloseAllHandles();
+}
+
+static void write_log(const wchar_t *path, const wchar_t *properties, const wchar_t *product, DWORD code)
+{
+    static wchar_t text[40000], said[1000];
     DWORD written;
+    if (code == 1603)
+        refusal(product, said, 1000);
     _snwprintf(text, 40000,
-               L"\xfeff=== Verbose logging started: 01/01/2025  00:00:00  Build type: SHIP UNICODE 5.00.10011.00  "
+               L"=== Verbose logging started: 01/01/2025  00:00:00  Build type: SHIP UNICODE 5.00.10011.00  "
                L"Calling process: C:\\Windows\\System32\\msiexec.exe ===\r\n"
                L"MSI (c) (A4:B8) [00:00:00:000]: Command Line: %ls CURRENTDIRECTORY=C:\\ CLIENTUILEVEL=3 "
-               L"CLIENTPROCESSID=%lu\r\n"
+               L"CLIENTPROCESSID=%lu\r\n%ls"
                L"MSI (s) (4C:D0) [00:00:00:000]: MainEngineThread is returning %lu\r\n"
                L"=== Verbose logging stopped: 01/01/2025  00:00:00 ===\r\n",
-               properties, GetCurrentProcessId(), code);
+               properties, GetCurrentProcessId(), said, code);
     HANDLE file = CreateFileW(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
     if (file == INVALID_HANDLE_VALUE)
         return;
-    WriteFile(file, text, wcslen(text) * sizeof(wchar_t), &written, NULL);
+    static char narrow[80000];
+    int length = WideCharToMultiByte(CP_UTF8, 0, text, -1, narrow, sizeof narrow, NULL, NULL);
+    WriteFile(file, narrow, length > 0 ? length - 1 : 0, &written, NULL);
     CloseHandle(file);
 }
 
@@ -134,7 +161,7 @@ int wmain(int count, wchar_t **words)
             record(L"power", L"reboot 0\n");
         }
         if (log)
-            write_log(log, properties, code);
+            write_log(log, properties, product, code);
         ReleaseMutex(mutex);
         record(L"msiexec", L"end\t%lu\t%lu\n", me, code);
     }

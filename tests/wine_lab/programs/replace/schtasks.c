@@ -12,7 +12,16 @@ static int ask_service(wchar_t verb, const wchar_t *name, Answer *said)
     Request request = {verb, {0}};
     DWORD got;
     wcsncpy(request.name, name, 259);
-    return CallNamedPipeW(PIPE, &request, sizeof request, said, sizeof *said, &got, 10000);
+    // Between two calls the service may have no pipe for a moment.
+    for (int tries = 0; tries < 50; tries++) {
+        if (CallNamedPipeW(PIPE, &request, sizeof request, said, sizeof *said, &got, 10000))
+            return 1;
+        DWORD error = GetLastError();
+        if (error != ERROR_FILE_NOT_FOUND && error != ERROR_PIPE_BUSY && error != ERROR_SEM_TIMEOUT)
+            return 0;
+        Sleep(100);
+    }
+    return 0;
 }
 
 static int not_found(void)
