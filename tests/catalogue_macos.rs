@@ -47,12 +47,29 @@ fn every_document_gives_its_result() {
 }
 
 #[test]
-fn every_product_has_a_document_of_each_result_and_is_only_reported() {
+fn every_product_has_a_document_of_each_result_and_its_steps_or_why_it_has_none() {
     let documents = documents();
     for product in products() {
-        catalogue_support::assert_is_reported_and_documented(&product, &documents);
-        let reason = product.report_only.as_deref().unwrap_or_default();
-        assert!(reason.contains("removes nothing on macOS") || product.id == "kaspersky-common-mac");
+        catalogue_support::assert_is_documented(&product, &documents);
+        match &product.report_only {
+            Some(reason) => assert!(reason.contains("without a person"), "{}", product.id),
+            None => assert!(!product.remove.is_empty(), "{}", product.id),
+        }
+        // None of them is removed with the vendor's word for its names.
+        assert!(!product.confirmed, "{}", product.id);
+    }
+    for id in ["consumer-mac", "kaspersky-common-mac", "kes-mac", "klnagent-mac"] {
+        assert!(products().iter().any(|product| product.id == id && product.report_only.is_none()), "{id}");
+    }
+}
+
+#[test]
+fn the_product_goes_before_the_agent_and_what_they_share_goes_last() {
+    let products = products();
+    let of = |id: &str| products.iter().find(|product| product.id == id).unwrap();
+    assert_eq!(of("klnagent-mac").after, ["kes-mac"]);
+    for other in products.iter().filter(|product| product.id != "kaspersky-common-mac") {
+        assert!(of("kaspersky-common-mac").after.contains(&other.id), "{}", other.id);
     }
 }
 

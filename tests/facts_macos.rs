@@ -8,9 +8,8 @@ mod facts_support;
 mod mac;
 
 use facts_support::{is_complete, is_root, json};
-use mac::{EXTENSIONS, Mac, SHELLS, plist, questions};
-use std::io::Write;
-use std::process::{Command, Stdio};
+use mac::{EXTENSIONS, Mac, SHELLS, newer_than_bash_3_2, plist, questions, shellcheck};
+use std::process::Command;
 use uproot::facts::{Facts, PendingReboot, Topic};
 use uproot::model::Platform;
 
@@ -287,31 +286,6 @@ fn generated() -> String {
     uproot::facts::script(&everything, facts_support::NONCE).text().to_owned()
 }
 
-/// What bash 3.2 (of 2006, and of every Mac) cannot read, or reads otherwise than later ones.
-fn newer_than_bash_3_2(text: &str) -> Vec<&str> {
-    let newer = [
-        "[[ ",
-        "|&",
-        "&>",
-        "<<<",
-        "declare ",
-        "local ",
-        "mapfile",
-        "readarray",
-        "coproc",
-        ",,}",
-        "^^}",
-        "printf -v",
-        ";&",
-    ];
-    let is_newer = |line: &&str| {
-        newer.iter().any(|word| line.contains(word))
-            // Its parser ends a substitution at the `)` of a `case` within.
-            || (line.contains("$(") && line.contains("case ") && line.find("$(") < line.find("case "))
-    };
-    text.lines().filter(is_newer).collect()
-}
-
 #[test]
 fn the_script_has_nothing_newer_than_bash_3_2() {
     assert_eq!(newer_than_bash_3_2(&generated()), Vec::<&str>::new());
@@ -322,24 +296,9 @@ fn the_script_has_nothing_newer_than_bash_3_2() {
 
 #[test]
 fn shellcheck_has_nothing_to_say_of_the_whole_script() {
-    let check = |text: &str| {
-        // Comments with directives do not travel: words are split on purpose (2086, 2046), a section
-        // is called by its composed name (2317, 2034), `ls` is read on purpose (2012), `-ef` and
-        // `shopt` stand behind a guard (3013, 3044).
-        let mut child = Command::new("shellcheck")
-            .args(["-s", "sh", "-e", "SC2086,SC2046,SC2317,SC2034,SC2012,SC2329,SC3013,SC3044,SC2016", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("shellcheck is needed: apt-get install shellcheck");
-        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
-    };
-    let (is_clean, said) = check(&generated());
-    assert!(is_clean, "{said}");
+    assert_eq!(shellcheck(&generated()), "");
     // It would notice what only bash has.
-    assert!(!check("x=(1 2)\necho \"${x[0]}\"\n").0);
+    assert_ne!(shellcheck("x=(1 2)\necho \"${x[0]}\"\n"), "");
 }
 
 #[test]

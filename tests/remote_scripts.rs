@@ -22,12 +22,22 @@ use uproot::apply::{LockAnswer, LockOrder, StepAnswer, StepOrder};
 use uproot::model::output::single_quoted;
 use uproot::plan::PlannedStep;
 
-/// The shells that a host's `sh` may be, as far as they are on this machine.
+/// What a shell's name has behind it where the host is like a Mac.
+const OF_MACOS: &str = " of macOS";
+
+/// The shells that a host's `sh` may be, as far as they are on this machine; and those of a host that has what macOS
+/// has: no `/proc`, no `setsid`, a `nohup` that refuses, BSD's `ps`, `wc` and `dd`.
 fn shells() -> Vec<&'static str> {
-    let all = ["dash", "bash", "busybox"];
-    let found: Vec<_> = all.into_iter().filter(|name| which(name).is_some()).collect();
+    let all = ["dash", "bash", "busybox", "dash of macOS", "bash of macOS", "zsh of macOS"];
+    let is_there = |name: &&str| which(name.strip_suffix(OF_MACOS).unwrap_or(name)).is_some();
+    let found: Vec<_> = all.into_iter().filter(is_there).collect();
     assert!(!found.is_empty(), "none of {all:?} is on this machine");
     found
+}
+
+/// Those without macOS's but one, where each costs long.
+fn fewer_shells() -> Vec<&'static str> {
+    shells().into_iter().filter(|shell| !shell.ends_with(OF_MACOS) || shell.starts_with("bash")).collect()
 }
 
 fn which(name: &str) -> Option<PathBuf> {
@@ -41,10 +51,31 @@ fn which(name: &str) -> Option<PathBuf> {
 struct Host {
     dir: tempfile::TempDir,
     place: Place,
+    is_mac: bool,
+    /// The programs that a Mac does not have.
+    hidden: Vec<&'static str>,
 }
+
+/// The stand-ins for macOS's tools. What they tell comes from the `/proc` that the host itself does not have.
+const MAC_TOOLS: [(&str, &str); 5] = [
+    ("ps", include_str!("living_mac/ps.sh")),
+    (
+        "sysctl",
+        "case $* in\n'-n kern.boottime') sed -n 's/^btime \\(.*\\)/{ sec = \\1, usec = 0 } Fri Nov 27 08:50:03 2026/p' \
+         \"$PROC/stat\" ;;\n'-n kern.bootsessionuuid') cat \"$PROC/sys/kernel/random/boot_id\" ;;\n*) exit 99 ;;\nesac\n",
+    ),
+    ("wc", "/usr/bin/wc \"$@\" | sed 's/^/       /'\n"),
+    (
+        "dd",
+        "case \"$*\" in *fsync*) echo 'dd: unknown conversion fsync' >&2; exit 1 ;; esac\nexec /usr/bin/dd \"$@\"\n",
+    ),
+    ("nohup", "echo \"nohup: can't detach from console: Inappropriate ioctl for device\" >&2\nexit 127\n"),
+];
 
 impl Host {
     fn new(shell: &str) -> Self {
+        let is_mac = shell.ends_with(OF_MACOS);
+        let shell = shell.strip_suffix(OF_MACOS).unwrap_or(shell);
         let dir = tempfile::tempdir().unwrap();
         let bin = dir.path().join("bin");
         std::fs::create_dir(&bin).unwrap();
@@ -57,13 +88,21 @@ impl Host {
         } else {
             symlink(&path, bin.join("sh")).unwrap();
         }
+        if is_mac {
+            std::fs::create_dir(dir.path().join("proc")).unwrap();
+            for (tool, body) in MAC_TOOLS {
+                let proc = dir.path().join("proc");
+                let text = format!("#!/bin/sh\nPROC={}\n{body}", proc.display());
+                program(&bin.join(tool), &text);
+            }
+        }
         let state = dir.path().join("state");
         let place = Place {
             state: state.to_str().unwrap().to_owned(),
             systemd: dir.path().join("systemd").to_str().unwrap().to_owned(),
             ..Place::linux()
         };
-        Self { dir, place }
+        Self { dir, place, is_mac, hidden: vec!["/usr/bin/setsid"] }
     }
 
     fn state(&self) -> PathBuf {
@@ -74,10 +113,29 @@ impl Host {
         self.dir.path().join(name)
     }
 
+    /// The host's `sh`.
+    fn shell(&self) -> Command {
+        let shell = self.path("bin/sh");
+        if !self.is_mac {
+            return Command::new(shell);
+        }
+        let mut command = Command::new("unshare");
+        if !rustix::process::geteuid().is_root() {
+            command.args(["--user", "--map-root-user"]);
+        }
+        let hide = "mount --rbind /proc \"$1\" && mount -t tmpfs none /proc && shell=$2 && shift 2 && \
+                    while [ \"$1\" != -- ]; do mount --bind /dev/null \"$1\" || exit; shift; done && \
+                    shift && exec \"$shell\" \"$@\"";
+        command.args(["--mount", "sh", "-c", hide, "sh"]).arg(self.path("proc")).arg(shell);
+        command.args(&self.hidden).arg("--");
+        command
+    }
+
     /// As the transport sends a script: over standard input, run with its own input closed.
     fn start(&self, script: &str) -> Child {
         let bin = self.path("bin");
-        let mut child = Command::new(bin.join("sh"))
+        let mut child = self
+            .shell()
             .args(["-c", "eval \"$(cat)\""])
             .env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display()))
             .stdin(Stdio::piped())
@@ -130,6 +188,16 @@ impl Host {
         assert!(matches!(host.lock(&run("r1")), LockAnswer::Taken { .. }));
         host
     }
+}
+
+/// Writes a program by another process: one that this process had open could be "busy" in a child.
+fn program(file: &Path, text: &str) {
+    let write = Command::new("sh")
+        .args(["-c", "printf '%s' \"$2\" >\"$1\" && chmod 755 \"$1\"", "sh"])
+        .arg(file)
+        .arg(text)
+        .status();
+    assert!(write.unwrap().success());
 }
 
 fn answer(output: &Output) -> StepAnswer {
@@ -202,7 +270,8 @@ fn a_step_is_run_once_and_its_outcome_is_exact() {
 
 #[test]
 fn a_step_has_the_surroundings_of_a_login_and_no_input() {
-    for shell in shells() {
+    // A Mac has no place that tells which files are open.
+    for shell in shells().into_iter().filter(|shell| !shell.ends_with(OF_MACOS)) {
         let host = Host::locked(shell);
         // What whoever runs the tests has left open comes through everything.
         let plain = Command::new("sh").args(["-c", "ls /proc/self/fd | wc -l"]).output().unwrap();
@@ -272,18 +341,18 @@ impl Drop for Kill {
 
 #[test]
 fn a_child_that_outlives_the_step_and_keeps_its_streams_delays_nothing_and_gets_no_signal() {
-    for shell in shells() {
+    for shell in fewer_shells() {
         let host = Host::locked(shell);
         let (pid, said) = (host.path("pid"), host.path("said"));
         let _kill = Kill(pid.clone());
         let script = format!(
-            "(trap 'echo pipe >{said}' PIPE; sleep 4; echo late; echo late >&2; echo ok >{said}; exec sleep 26) & echo $! >{pid}; echo now",
+            "(trap 'echo pipe >{said}' PIPE; sleep 8; echo late; echo late >&2; echo ok >{said}; exec sleep 22) & echo $! >{pid}; echo now",
             said = said.display(),
             pid = pid.display()
         );
         let started = Instant::now();
         assert_eq!(ended(host.begin(&step(&script), "c1")), (0, "now\n".into(), String::new()), "{shell}");
-        assert!(started.elapsed() < Duration::from_millis(3900), "{shell}: {:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_millis(7900), "{shell}: {:?}", started.elapsed());
         assert_eq!(host.release(&run("r1")), None, "{shell}");
         assert!(!host.state().exists(), "{shell}");
         await_that(|| said.exists());
@@ -302,7 +371,7 @@ fn await_that(condition: impl Fn() -> bool) {
 
 #[test]
 fn of_many_that_begin_one_claim_together_one_runs_it_and_all_tell_the_outcome() {
-    for shell in shells() {
+    for shell in fewer_shells() {
         let host = Host::locked(shell);
         let trace = host.path("trace");
         let script = host.begin_script(
@@ -353,7 +422,7 @@ fn claimed(host: &Host, claim: &str) -> Option<u32> {
 
 #[test]
 fn a_wrapper_that_is_killed_at_any_moment_leaves_a_truth_and_never_a_second_run() {
-    for shell in shells() {
+    for shell in fewer_shells() {
         let host = Host::locked(shell);
         let (mut cut, mut over) = (0, 0);
         // A machine that is busy needs longer to come to the step's end.
@@ -430,6 +499,17 @@ fn a_step_survives_whoever_waited_for_it() {
             "{shell}"
         );
     }
+}
+
+#[test]
+fn a_host_without_any_means_to_a_session_of_its_own_begins_steps_all_the_same() {
+    let mut host = Host::locked("bash of macOS");
+    host.hidden.push("/usr/bin/perl");
+    let mut beginner = host.start(&host.begin_script(&step("echo begun; sleep 1.5; exit 4"), "c1", false));
+    await_that(|| claimed(&host, "c1").is_some());
+    Command::new("kill").args(["-HUP", "--", &format!("-{}", beginner.id())]).status().unwrap();
+    beginner.wait().unwrap();
+    assert_eq!(ended(host.lookup(&step(""), "c1", false)), (4, "begun\n".into(), String::new()));
 }
 
 #[test]

@@ -7,13 +7,18 @@ use super::work::{End, Work, all_well};
 use crate::facts::Facts;
 use crate::model::deliberate::{self, Defect};
 use crate::model::event::{Phase, StepResult};
-use crate::model::{Finding, HostState, SinkError};
+use crate::model::{Finding, HostState, Platform, SinkError};
 use crate::plan::PlannedStep;
-use crate::verify::{StepSummary, Verdict, after_apply};
+use crate::verify::{
+    StepSummary, Verdict, after_apply, nothing_but_extensions, reboot_removes_the_rest, with_extensions,
+};
 use std::time::Duration;
 
 /// The lease of a host's lock is renewed when so much time has passed without a step.
 const RENEW: Duration = Duration::from_secs(300);
+
+/// A person whose consent an extension's removal waits for is not waited for longer than this.
+const CONSENT: Duration = Duration::from_secs(30);
 
 /// How the steps went.
 #[derive(Default)]
@@ -43,6 +48,9 @@ impl Work<'_> {
         let after = if progress.lost { None } else { self.settle(reach, &progress.steps).await? };
         let looked = after.as_ref().map(|(facts, found)| (found.as_slice(), facts));
         let mut verdict = after_apply(&self.host.findings, &progress.steps, looked, &self.host.gone_after);
+        if begun && let Some((facts, found)) = &after {
+            verdict = with_extensions(verdict, found, &self.only_extensions(found, facts));
+        }
         if deliberate::is_on(Defect::SuccessByExitCode) && all_well(&progress.steps) {
             verdict.state = HostState::Removed;
         }
@@ -145,7 +153,8 @@ impl Work<'_> {
         progress.steps.push(summary(step, end.result, end.reboot_needed, end.reason));
     }
 
-    /// The reboot of the policy `if-needed`, after steps that all ended well.
+    /// The reboot of the policy `if-needed`, after steps that all ended well. One is needed where a step asked
+    /// for it, or where what is left goes with the next boot.
     async fn reboot_if_needed<R: Reach>(
         &mut self,
         reach: &mut R,
@@ -154,10 +163,33 @@ impl Work<'_> {
         let Some(reboot) = &self.host.reboot else { return Ok(()) };
         let needed = progress.steps.iter().any(|step| step.reboot_needed);
         let known = self.past.step(&reboot.id).is_some();
-        if (needed || known) && all_well(&progress.steps) {
+        if !all_well(&progress.steps) {
+            return Ok(());
+        }
+        if needed || known || self.waits_for_boot(reach, progress).await {
             self.take_step(reach, reboot, progress).await?;
         }
         Ok(())
+    }
+
+    /// Whether something of this run's removal waits for the next boot (a system extension of macOS). A host that
+    /// cannot be asked is not rebooted for it.
+    async fn waits_for_boot<R: Reach>(&self, reach: &mut R, progress: &Progress) -> bool {
+        let begun = progress.steps.iter().any(StepSummary::was_begun);
+        if !begun || progress.lost || progress.halted.is_some() || self.host.platform != Some(Platform::Macos)
+        {
+            return false;
+        }
+        self.activity("asking whether a reboot is needed");
+        let Ok(facts) = self.look(reach, &self.context.plan.questions).await else { return false };
+        let found = self.findings(&facts);
+        reboot_removes_the_rest(&found, &self.only_extensions(&found, &facts))
+    }
+
+    /// Whether no waiting helps: what is left goes with the next boot, or nobody consented in time.
+    fn is_left_to_others(&self, facts: &Facts, found: &[Finding], waited: Duration) -> bool {
+        let left = self.only_extensions(found, facts);
+        reboot_removes_the_rest(found, &left) || (waited >= CONSENT && nothing_but_extensions(found, &left))
     }
 
     /// Looks until every planned product is gone, or the longest settle time is over, or a step did
@@ -184,7 +216,10 @@ impl Work<'_> {
             let left = limit.saturating_sub(now.saturating_sub(began));
             // Every look is an attempt with the password: one that is refused is not tried again.
             let root_lost = facts.privilege.become_failed.is_some();
-            let settled = self.all_gone(&found) || root_lost || left.is_zero();
+            let settled = self.all_gone(&found)
+                || root_lost
+                || left.is_zero()
+                || self.is_left_to_others(&facts, &found, now.saturating_sub(began));
             if settled || !reach.pause(delay.min(left)).await {
                 record_look(self.context.sink, Phase::After, &facts, &found)?;
                 return Ok(Some((facts, found)));

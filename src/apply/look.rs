@@ -1,14 +1,14 @@
 //! Looking at hosts: connect, collect facts, evaluate the rules. Never changes a host.
 
 use super::Access;
-use crate::detect::{ProductRules, findings};
+use crate::detect::{ProductRules, findings, only_extensions};
 use crate::facts::{Facts, Questions, document};
 use crate::model::event::Phase;
 use crate::model::{BootIdentity, Cancel, Event, EventSink, Finding, HostState, MachineIdentity, SinkError};
 use crate::plan::PlannedConnection;
 use crate::scope::Judge;
 use crate::transport::{TransportError, TransportErrorKind, pool};
-use crate::verify::{Verdict, observed};
+use crate::verify::{Verdict, observed, reboot_removes_the_rest};
 use std::collections::BTreeMap;
 
 /// A host that is looked at.
@@ -80,11 +80,17 @@ pub struct RebootPending {
 }
 
 /// A clean host for which an earlier run asked for a reboot is only clean once that has happened; so is one
-/// on which only what does not count is left.
-fn after_reboot(verdict: Verdict, pending: Option<&RebootPending>, facts: &Facts) -> Verdict {
-    let good = matches!(verdict.state, HostState::Clean | HostState::Exempt);
+/// on which only what does not count is left. One of which all that counts goes with the next boot (`waits`) has
+/// been removed as far as that run could.
+fn after_reboot(verdict: Verdict, pending: Option<&RebootPending>, facts: &Facts, waits: bool) -> Verdict {
+    let good = waits || matches!(verdict.state, HostState::Clean | HostState::Exempt);
     let Some(pending) = pending.filter(|_| good) else { return verdict };
     let run = &pending.run;
+    let same_boot = facts.boot.is_same(&pending.boot);
+    if waits && same_boot != Some(true) {
+        // It is still there after the boot that should have taken it, or that cannot be told.
+        return verdict;
+    }
     if !pending.identity.disagreements(&facts.identity).is_empty() {
         return verdict;
     }
@@ -92,7 +98,7 @@ fn after_reboot(verdict: Verdict, pending: Option<&RebootPending>, facts: &Facts
         "" => reason,
         also => format!("{reason}; {also}"),
     };
-    let reason = match facts.boot.is_same(&pending.boot) {
+    let reason = match same_boot {
         Some(false) => {
             let reason = told(format!("removed by run {run}, and rebooted since"));
             return Verdict { reason, ..verdict };
@@ -136,7 +142,9 @@ fn survey_host(survey: &Survey<'_>, host: &Surveyed<'_>) -> Result<SurveyOutcome
         Ok(facts) => {
             let mut found = findings(survey.products.iter().copied(), &facts);
             survey.judge.judge(host.name, Some(host.groups), &mut found);
-            let seen = after_reboot(observed(&found, &facts), survey.pending.get(host.name), &facts);
+            let left = only_extensions(survey.products.iter().copied(), &found, &facts);
+            let waits = reboot_removes_the_rest(&found, &left);
+            let seen = after_reboot(observed(&found, &facts), survey.pending.get(host.name), &facts, waits);
             let verdict = with_command(seen, &facts, &|option| Some((survey.again)(host.name, option)));
             record_look(sink, Phase::Before, &facts, &found)?;
             let ended = Event::HostEnded {
@@ -247,9 +255,9 @@ mod tests {
             let pending = RebootPending { run: "r".into(), identity: machine("m"), boot: boot(before) };
             let facts = Facts { identity: machine(machine_now), boot: boot(now), ..clean_host() };
             let verdict = Verdict { state: seen, reason: String::new(), remedy: None };
-            after_reboot(verdict, Some(&pending), &facts).state
+            after_reboot(verdict, Some(&pending), &facts, seen == HostState::Residue).state
         };
-        use HostState::{Clean, Exempt, Present, RemovedRebootPending};
+        use HostState::{Clean, Exempt, Present, RemovedRebootPending, Residue};
         assert_eq!(state(Exempt, "m", Some("1"), Some("1")), RemovedRebootPending);
         assert_eq!(state(Exempt, "m", Some("1"), Some("2")), Exempt);
         assert_eq!(state(Clean, "m", Some("1"), Some("1")), RemovedRebootPending);
@@ -258,5 +266,10 @@ mod tests {
         assert_eq!(state(Clean, "m", None, Some("2")), RemovedRebootPending);
         assert_eq!(state(Clean, "another", Some("1"), Some("1")), Clean);
         assert_eq!(state(Present, "m", Some("1"), Some("1")), Present);
+        // What goes with the next boot.
+        assert_eq!(state(Residue, "m", Some("1"), Some("1")), RemovedRebootPending);
+        assert_eq!(state(Residue, "m", Some("1"), Some("2")), Residue);
+        assert_eq!(state(Residue, "m", Some("1"), None), Residue);
+        assert_eq!(state(Residue, "another", Some("1"), Some("1")), Residue);
     }
 }

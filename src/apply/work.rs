@@ -9,7 +9,7 @@ use super::look::{activity, record_look, with_command};
 use super::reach::{Holder, LockAnswer, LockOrder, Reach, Unreached};
 use super::resume::HostPast;
 use super::waves::Toll;
-use crate::detect::{ProductRules, drift, evaluate, findings};
+use crate::detect::{OnlyExtensions, ProductRules, drift, evaluate, findings, only_extensions};
 use crate::facts::{Facts, Questions};
 use crate::model::deliberate::{self, Defect};
 use crate::model::event::Phase;
@@ -227,6 +227,11 @@ impl Work<'_> {
         }
         self.exempt(&mut found);
         found
+    }
+
+    /// The products of which nothing but system extensions is left.
+    pub(super) fn only_extensions(&self, found: &[Finding], facts: &Facts) -> Vec<OnlyExtensions> {
+        only_extensions(self.context.plan.products.iter().map(ProductRules::from), found, facts)
     }
 
     /// Says which findings count, by the plan's scope and at this time: a waiver that ran out since the plan

@@ -3,8 +3,9 @@
 use super::checks::{in_range, invalid_pattern, lost_characters};
 use super::outcome::{Doubt, Outcome, Scan};
 use super::text::{LOST, NameTest, cut};
+use super::{ProductRules, finding};
 use crate::facts::{App, Facts, Receipt, SystemExtension};
-use crate::model::Truth;
+use crate::model::{Finding, ProductState, Truth};
 use crate::playbook::Pattern;
 use crate::playbook::version::check_range;
 
@@ -59,6 +60,57 @@ fn extension_name(extension: &SystemExtension) -> String {
     let SystemExtension { id, team, version, .. } = extension;
     let team = if team.is_empty() { String::new() } else { format!(" of team {team}") };
     format!("{id} {version}{team}")
+}
+
+/// What keeps a system extension that is all that is left of a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeper {
+    /// The boot that runs: it goes with the next one.
+    Boot,
+    /// A person: it is active until a user or the device management consents to its removal.
+    Consent,
+}
+
+/// A product of which nothing but system extensions is left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnlyExtensions {
+    /// The product's id.
+    pub product: String,
+    /// What keeps them.
+    pub keeper: Keeper,
+}
+
+/// Of which products nothing but system extensions is left: those that are residue on these facts and would be
+/// absent, every question answered, if the host had none of them (macOS).
+#[must_use]
+pub fn only_extensions<'a>(
+    products: impl IntoIterator<Item = ProductRules<'a>>,
+    found: &[Finding],
+    facts: &Facts,
+) -> Vec<OnlyExtensions> {
+    let is_left = |id: &str| found.iter().any(|f| f.product == id && f.result == ProductState::Residue);
+    let left: Vec<ProductRules<'_>> = products.into_iter().filter(|product| is_left(product.id)).collect();
+    if facts.system_extensions.items.is_empty() || left.is_empty() {
+        return Vec::new();
+    }
+    let without = |goes: fn(&SystemExtension) -> bool| {
+        let mut facts = facts.clone();
+        facts.system_extensions.items.retain(|extension| !goes(extension));
+        facts
+    };
+    let (booted, removed) = (without(SystemExtension::goes_with_next_boot), without(|_| true));
+    let keeper = |product: &ProductRules<'_>| {
+        let absent_on = |facts: &Facts| finding(product, facts).result == ProductState::Absent;
+        match (absent_on(&booted), absent_on(&removed)) {
+            (true, _) => Some(Keeper::Boot),
+            (false, true) => Some(Keeper::Consent),
+            (false, false) => None,
+        }
+    };
+    let only = |product: &ProductRules<'_>| {
+        Some(OnlyExtensions { product: product.id.to_owned(), keeper: keeper(product)? })
+    };
+    left.iter().filter_map(only).collect()
 }
 
 pub(super) fn app(id: &Pattern, version: Option<&str>, facts: &Facts) -> Outcome {
@@ -191,6 +243,51 @@ mod tests {
             outcome.matched,
             Some(vec!["com.kaspersky.kav.sysext 1.0/1 of team 2Y8XE5CQ94".to_owned()])
         );
+    }
+
+    #[test]
+    fn a_product_of_which_only_extensions_are_left_says_what_keeps_them() {
+        let rule = |rule| crate::playbook::Rule::Check(rule);
+        let detect = rule(app_check("com.kaspersky.gone", None));
+        let residue = crate::playbook::Rule::Any(vec![
+            rule(extension_check("com.kaspersky.*", None)),
+            rule(receipt_check("com.kaspersky.left", None)),
+        ]);
+        let product = ProductRules {
+            id: "kav",
+            name: "Kav",
+            class: crate::model::ProductClass::Product,
+            platforms: &[crate::model::Platform::Macos],
+            detect: &detect,
+            residue: Some(&residue),
+            version: None,
+        };
+        let keepers = |facts: &Facts| {
+            let found = [finding(&product, facts)];
+            only_extensions([product], &found, facts).into_iter().map(|only| only.keeper).collect::<Vec<_>>()
+        };
+        let with = |states: &[&str]| {
+            let extension = |state: &&str| SystemExtension {
+                id: "com.kaspersky.kav.sysext".into(),
+                team: "T".into(),
+                version: "1/1".into(),
+                state: (*state).into(),
+            };
+            Facts { system_extensions: complete(states.iter().map(extension).collect()), ..host() }
+        };
+        let (waits, active) = ("terminated waiting to uninstall on reboot", "activated enabled");
+        assert_eq!(keepers(&with(&[])), []);
+        assert_eq!(keepers(&with(&[waits])), [Keeper::Boot]);
+        assert_eq!(keepers(&with(&[active])), [Keeper::Consent]);
+        assert_eq!(keepers(&with(&["activated waiting for user"])), [Keeper::Consent]);
+        // An update leaves the version before it waiting beside the one that runs.
+        assert_eq!(keepers(&with(&[waits, active])), [Keeper::Consent]);
+        let mut more = with(&[waits]);
+        more.receipts.items.push(Receipt { id: "com.kaspersky.left".into(), version: None });
+        assert_eq!(keepers(&more), []);
+        let mut unread = with(&[waits]);
+        unread.receipts = gappy(unread.receipts.items);
+        assert_eq!(keepers(&unread), [], "what was not read may be left too");
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use drift::drift;
+pub use macos::{Keeper, OnlyExtensions, only_extensions};
 pub(crate) use text::cut;
 pub(crate) use windows::programs_named;
 

@@ -307,6 +307,14 @@ pub struct SystemExtension {
     pub state: String,
 }
 
+impl SystemExtension {
+    /// Whether nothing keeps it but the boot that runs: macOS takes it away with the next one.
+    #[must_use]
+    pub fn goes_with_next_boot(&self) -> bool {
+        self.state.starts_with("terminated") && self.state.ends_with("on reboot")
+    }
+}
+
 /// An application of `/Applications` or of a user's own (macOS).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct App {

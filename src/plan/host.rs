@@ -3,7 +3,7 @@
 use super::order;
 use super::still_used::{Other, user_of};
 use super::{NotPlanned, PlannedStep, effect, programs, render};
-use crate::detect::{Evaluation, evaluate};
+use crate::detect::{Evaluation, Keeper, ProductRules, evaluate, only_extensions};
 use crate::facts::{Facts, Package, Program};
 use crate::model::{Diagnostic, Exemption, Finding, Platform, ProductState, SecretUse, Truth};
 use crate::playbook::{Action, Check, Pattern, Product, RebootPolicy, Rule, Step, TextPattern};
@@ -182,10 +182,27 @@ impl Subject<'_> {
         if let Some(word) = product.opt_in.as_ref().filter(|word| !self.allowed.contains(word)) {
             return Some(Stop::Choice(format!("it is removed only by choice: give `--allow {word}`")));
         }
+        if let Some(reason) = self.only_an_extension(product) {
+            return Some(Stop::Stuck(reason.to_owned()));
+        }
         if product.remove.is_empty() {
             return Some(Stop::Stuck("the playbook has no steps to remove it".to_owned()));
         }
         None
+    }
+
+    /// Why no step can help a product of which nothing but system extensions is left.
+    fn only_an_extension(&self, product: &Product) -> Option<&'static str> {
+        let left = only_extensions([ProductRules::from(product)], self.findings, self.facts);
+        left.first().map(|only| match only.keeper {
+            Keeper::Boot => {
+                "nothing is left but a system extension that goes with the next boot: restart the host"
+            }
+            Keeper::Consent => {
+                "nothing is left but a system extension that is still active: no step may remove it; a user at the \
+                 screen or the device management must"
+            }
+        })
     }
 
     fn why_unknown(&self, product: &Product) -> String {

@@ -5,6 +5,7 @@
 //! missing makes it `unknown`, and what is there and does not count makes it `exempt`.
 
 mod after;
+mod extensions;
 
 #[cfg(test)]
 mod properties;
@@ -12,6 +13,7 @@ mod properties;
 mod tests;
 
 pub use after::{StepSummary, after_apply};
+pub use extensions::{nothing_but_extensions, reboot_removes_the_rest, with_extensions};
 
 use crate::detect::{cut, without_remedy};
 use crate::facts::Facts;

@@ -48,13 +48,6 @@ pub fn assert_every_document_gives_its_result(platform: Platform) {
     assert_eq!(said, format!("{} passed, 0 failed\n", files(platform).len()));
 }
 
-/// That a product which is only reported is so, and is documented.
-#[allow(dead_code, reason = "one platform's suite has none")]
-pub fn assert_is_reported_and_documented(product: &Product, documents: &[(String, String, Facts)]) {
-    assert!(product.report_only.is_some() && product.remove.is_empty(), "{}", product.id);
-    assert_is_documented(product, documents);
-}
-
 /// That a product has a document of each result, and says where it is known from.
 pub fn assert_is_documented(product: &Product, documents: &[(String, String, Facts)]) {
     for result in ["present", "absent", "residue", "unknown"] {

@@ -4,9 +4,10 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use crate::facts_support::{ask, facts_of, is_root};
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 use uproot::facts::{Facts, Questions, Topic};
 
 /// The shells of the host: what `sh` is on a Mac (bash 3.2 in POSIX mode, or dash), and busybox.
@@ -126,7 +127,8 @@ pub fn questions() -> Questions {
 }
 
 impl Mac {
-    pub fn new() -> Self {
+    /// Shells, their tools and empty directories.
+    pub fn bare() -> Self {
         let mac = Self { dir: tempfile::tempdir().unwrap() };
         for dir in [
             "bin",
@@ -146,6 +148,11 @@ impl Mac {
         }
         mac.write("dev/null", "");
         mac.install_shells();
+        mac
+    }
+
+    pub fn new() -> Self {
+        let mac = Self::bare();
         mac.tool("bin/uname", "echo 'Darwin 23.1.0 arm64'");
         mac.says("bin/hostname", "mac17.example.org\n");
         mac.says("usr/bin/sw_vers", SW_VERS);
@@ -237,8 +244,13 @@ impl Mac {
 
     /// A tool that runs these lines of shell.
     pub fn tool(&self, path: &str, body: &str) {
+        self.tool_as_is(path, &format!("#!/bin/sh\n{body}\n"));
+    }
+
+    /// A program with this text.
+    pub fn tool_as_is(&self, path: &str, text: &str) {
         let _ = std::fs::remove_file(self.root().join(path));
-        self.write(path, &format!("#!/bin/sh\n{body}\n"));
+        self.write(path, text);
         assert!(Command::new("chmod").arg("755").arg(self.root().join(path)).status().unwrap().success());
     }
 
@@ -265,7 +277,8 @@ impl Mac {
                 copy(library, &self.root().join(library.trim_start_matches('/')));
             }
         }
-        for tool in ["id", "sed", "cat", "grep", "ls", "readlink", "head", "sh", "sleep"] {
+        let tools = "id sed cat grep ls readlink head sh sleep stat tr sort date rm kill";
+        for tool in tools.split(' ') {
             symlink("busybox", self.root().join("bin").join(tool)).unwrap();
         }
     }
@@ -276,6 +289,25 @@ impl Mac {
 
     /// The facts as a shell of the host learns them, run by `prefix` (a change of user).
     pub fn facts_as(&self, shell: &str, questions: &Questions, prefix: &str) -> Facts {
+        let mut command = self.enter(&format!("{prefix} . {shell}"));
+        facts_of(questions, &ask(&mut command, questions))
+    }
+
+    /// Runs a script on the standard input of a shell of the host.
+    pub fn run(&self, shell: &str, script: &str) -> Output {
+        let mut child = self
+            .enter(&format!(". {shell}"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// `chroot` with these arguments, in namespaces of its own.
+    fn enter(&self, arguments: &str) -> Command {
         let mut command = Command::new("unshare");
         if !is_root() {
             command.args(["--user", "--map-root-user"]);
@@ -283,9 +315,56 @@ impl Mac {
         // The shell that asks is a child, so that it is not the first process.
         let script = format!(
             "mount --bind . . && cd \"$PWD\" && mount -t proc p proc && mount --bind /dev/null dev/null \
-             && {{ chroot {prefix} . {shell}; exit $?; }}"
+             && {{ chroot {arguments}; exit $?; }}"
         );
         command.args(["--mount", "--net", "--pid", "--fork", "sh", "-c", &script]).current_dir(self.root());
-        facts_of(questions, &ask(&mut command, questions))
+        command
     }
+}
+
+/// What bash 3.2 (of 2006, and of every Mac) cannot read, or reads otherwise than later ones.
+pub fn newer_than_bash_3_2(text: &str) -> Vec<&str> {
+    let newer = [
+        "[[ ",
+        "|&",
+        "&>",
+        "<<<",
+        "declare ",
+        "local ",
+        "mapfile",
+        "readarray",
+        "coproc",
+        ",,}",
+        "^^}",
+        "printf -v",
+        ";&",
+    ];
+    let is_newer = |line: &&str| {
+        newer.iter().any(|word| line.contains(word))
+            // Its parser ends a substitution at the `)` of a `case` within.
+            || (line.contains("$(") && line.contains("case ") && line.find("$(") < line.find("case "))
+    };
+    text.lines().filter(is_newer).collect()
+}
+
+/// What shellcheck says of a script as POSIX shell; empty: nothing.
+pub fn shellcheck(text: &str) -> String {
+    // Comments with directives do not travel: words are split on purpose (2086, 2046), a section is called by its
+    // composed name (2317, 2034, 2329), `ls` is read on purpose (2012), `-ef` and `shopt` stand behind a guard (3013,
+    // 3044), a loop over what a host has may have one turn (2043).
+    let mut child = Command::new("shellcheck")
+        .args([
+            "-s",
+            "sh",
+            "-e",
+            "SC2086,SC2046,SC2317,SC2034,SC2012,SC2329,SC3013,SC3044,SC2016,SC2043",
+            "-",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("shellcheck is needed: apt-get install shellcheck");
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }

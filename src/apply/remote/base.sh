@@ -64,8 +64,9 @@ up_look_at() {
     case ${1-} in '' | Z | X) return 1 ;; esac
     up_parent=${2-} up_start=${20-}
   else
+    # In one time zone, whatever each login has: a time that reads otherwise is another process's.
     # shellcheck disable=SC2046
-    set -- $(ps -o state= -o ppid= -o lstart= -p "$1")
+    set -- $(TZ=UTC0 ps -o state= -o ppid= -o lstart= -p "$1")
     case ${1-} in '' | Z*) return 1 ;; esac
     up_parent=${2-} up_start=${3-}${4-}${5-}${6-}${7-}
   fi

@@ -2,8 +2,8 @@
 # Begins a step unless it is claimed. Set besides: up_text, the wrapper with the step's script and its
 # secrets: it only ever goes through a pipe, never into an argument, the environment or a file.
 
-# Becomes the wrapper in a session of its own, out of reach of the connection's end. Where systemd is
-# the init, also in a scope of its own, which the login's does not take along.
+# Becomes the wrapper in a session of its own, out of reach of the connection's end, as far as the host
+# has the means. Where systemd is the init, also in a scope of its own, which the login's does not take along.
 up_detach() {
   up_how=$1
   # shellcheck disable=SC2016
@@ -12,7 +12,16 @@ up_detach() {
     # shellcheck disable=SC2016
     set -- sh -c 'systemd-run --scope --description=uproot -- "$@" && exit; exec "$@"' uproot "$@"
   fi
-  if command -v setsid >/dev/null; then exec setsid "$@"; else exec nohup "$@"; fi
+  if [ "$up_how" != plain ]; then
+    if command -v setsid >/dev/null; then exec setsid "$@"; fi
+    # macOS has none; its `nohup` refuses where there is no console, as over SSH.
+    if command -v perl >/dev/null; then
+      exec perl -e 'use POSIX (); POSIX::setsid(); exec @ARGV; exit 127' "$@"
+    fi
+  fi
+  # Nothing but a hang-up comes from the connection's end to what stays in its session.
+  trap '' HUP
+  exec "$@"
 }
 
 up_begin() {
@@ -40,7 +49,7 @@ up_begin() {
 # Starts the wrapper and waits until it has claimed the step. A second one, where the first does not
 # come, does no harm: the claim decides.
 up_launch() {
-  for up_how in systemd plain; do
+  for up_how in systemd session plain; do
     if [ "$up_how" = systemd ]; then
       [ -d "$up_systemd" ] && command -v systemd-run >/dev/null || continue
     fi

@@ -6,6 +6,7 @@
 
 mod account;
 mod command;
+mod macos;
 mod package;
 mod path;
 mod process;
@@ -59,9 +60,7 @@ pub(super) fn reboot(platform: Option<Platform>) -> Rendered {
 pub(super) fn render(action: &Action, context: &Context<'_>) -> Result<Option<Rendered>, String> {
     match context.facts.platform {
         Some(Platform::Windows) => return windows::render(action, context),
-        Some(platform @ Platform::Macos) => {
-            return Err(format!("this version removes nothing on {platform}"));
-        }
+        Some(Platform::Macos) => return macos::render(action, context),
         Some(Platform::Linux) | None => {}
     }
     match action {

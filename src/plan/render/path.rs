@@ -12,27 +12,55 @@ use crate::playbook::{Action, PathKind, Pattern, SHARED_DIRECTORIES};
 /// More than this is no product's leavings but a pattern gone wrong.
 const MOST_PATHS: usize = 500;
 
+/// A path that is deleted, and where it really is.
+pub(super) type Place<'p> = (&'p str, &'p str);
+
+/// What a system adds to the removal of paths.
+pub(super) struct System<'a> {
+    /// Why a path must stay on it, besides what holds everywhere.
+    pub(super) forbids: &'a dyn Fn(&str) -> Option<String>,
+    /// The command that removes a tree, for people.
+    pub(super) tree: &'a str,
+    /// The body for the paths.
+    pub(super) body: &'a dyn Fn(&[Place<'_>]) -> String,
+}
+
 pub(super) fn remove(path: &Pattern, context: &Context<'_>) -> Result<Option<Rendered>, String> {
+    let own = own_accounts(context);
+    let linux =
+        System { forbids: &|_| None, tree: "rm -rf --one-file-system", body: &|places| body(places, &own) };
+    remove_by(&linux, path, context)
+}
+
+pub(super) fn remove_by(
+    system: &System<'_>,
+    path: &Pattern,
+    context: &Context<'_>,
+) -> Result<Option<Rendered>, String> {
     let Some(targets) = targets(path, context)? else { return Ok(None) };
+    let may_go = |path: &str| match (system.forbids)(path) {
+        Some(reason) => Err(reason),
+        None => may_go(path, context),
+    };
     for target in &targets {
-        may_go(&target.path, context)?;
+        may_go(&target.path)?;
         if let Some(real) = &target.real {
-            may_be_behind_links(&target.path, real, context)?;
+            may_be_behind_links(&target.path, real, &may_go)?;
         }
     }
-    let places: Vec<(&str, &str)> = targets
+    let places: Vec<Place<'_>> = targets
         .iter()
         .map(|target| (target.path.as_str(), target.real.as_deref().unwrap_or(&target.path)))
         .collect();
     let command = |target: &&PathEntry| {
         let place = target.real.as_deref().unwrap_or(&target.path);
         match target.kind {
-            PathKind::Directory => format!("rm -rf --one-file-system {}", quote(place)),
+            PathKind::Directory => format!("{} {}", system.tree, quote(place)),
             _ => format!("rm -f {}", quote(place)),
         }
     };
     let commands = targets.iter().map(command).collect();
-    Ok(Some(Rendered { commands, script: script(&body(&places, &own_accounts(context))) }))
+    Ok(Some(Rendered { commands, script: script(&(system.body)(&places)) }))
 }
 
 /// What the facts know at the path, without what lies below another of them.
@@ -99,11 +127,15 @@ fn may_go(path: &str, context: &Context<'_>) -> Result<(), String> {
 }
 
 /// Whether what a link leads to may go: that is where the removal takes place.
-fn may_be_behind_links(path: &str, real: &str, context: &Context<'_>) -> Result<(), String> {
+fn may_be_behind_links(
+    path: &str,
+    real: &str,
+    may_go: &dyn Fn(&str) -> Result<(), String>,
+) -> Result<(), String> {
     if !is_exact_path(real) {
         return Err(format!("a link leads to `{path}`, and it cannot be told where that really is"));
     }
-    may_go(real, context).map_err(|reason| format!("a link leads from `{path}` to `{real}`: {reason}"))
+    may_go(real).map_err(|reason| format!("a link leads from `{path}` to `{real}`: {reason}"))
 }
 
 /// The accounts that the same product's steps delete: their homes are its own.
@@ -116,17 +148,10 @@ fn own_accounts(context: &Context<'_>) -> Vec<String> {
 }
 
 /// Where no link is on the way, what is refused was refused when planned; a link can be made since.
-fn body(places: &[(&str, &str)], own: &[String]) -> String {
-    let lines = |word: &str, or: &str| -> String {
-        places.iter().map(|(path, real)| format!("  {word} {}{or}\n", words([*path, *real]))).collect()
-    };
+fn body(places: &[Place<'_>], own: &[String]) -> String {
     let own = if own.is_empty() { "''".to_owned() } else { own.join(" | ") };
     format!(
-        r#"  refuse() {{
-    printf 'uproot: %s stays: %s\n' "$1" "$2" >&2
-    exit 1
-  }}
-  check() {{
+        r#"{REFUSE}  check() {{
     [ -e "$1" ] || [ -L "$1" ] || return 0
     parent=$(cd -P -- "${{1%/*}}" && pwd -P) || refuse "$1" 'its directory cannot be entered'
     real=${{parent%/}}/${{1##*/}}
@@ -159,25 +184,43 @@ fn body(places: &[(&str, &str)], own: &[String]) -> String {
       esac
     done </proc/self/mounts
   }}
-  one_system=
-  rm -f --one-file-system 2>/dev/null && one_system=--one-file-system
-  remove() {{
-    [ -e "$1" ] || [ -L "$1" ] || return 0
-    cd -P -- "${{1%/*}}" || return
-    # What is entered now stays what is emptied, whatever is put in its place.
-    parent=$(pwd -P) || return
-    [ "${{parent%/}}/${{1##*/}}" = "$2" ] || refuse "$1" "it is at $parent now, not where it was planned"
-    if [ -L "./${{1##*/}}" ]; then
-      rm -f -- "./${{1##*/}}"
-    else
-      rm -rf $one_system -- "./${{1##*/}}"
-    fi
-  }}
-{checks}  status=0
+{REMOVE}{checks}  status=0
 {removals}  exit "$status"
 "#,
         own = own,
-        checks = lines("check", ""),
-        removals = lines("remove", " || status=1"),
+        checks = lines(places, "check", ""),
+        removals = lines(places, "remove", " || status=1"),
     )
 }
+
+/// A line for each place: WORD PATH REAL.
+pub(super) fn lines(places: &[Place<'_>], word: &str, or: &str) -> String {
+    places.iter().map(|(path, real)| format!("  {word} {}{or}\n", words([*path, *real]))).collect()
+}
+
+/// A shell function: says why a path stays, and ends the script before anything is deleted.
+pub(super) const REFUSE: &str = r#"  refuse() {
+    printf 'uproot: %s stays: %s\n' "$1" "$2" >&2
+    exit 1
+  }
+"#;
+
+/// A shell function: deletes what is at PATH, if that is REAL still, without following a link or entering
+/// another file system, where `rm` can be told so.
+pub(super) const REMOVE: &str = r#"  one_system=
+  for option in --one-file-system -x; do
+    [ -n "$one_system" ] || { rm -f "$option" 2>/dev/null && one_system=$option; }
+  done
+  remove() {
+    [ -e "$1" ] || [ -L "$1" ] || return 0
+    cd -P -- "${1%/*}" || return
+    # What is entered now stays what is emptied, whatever is put in its place.
+    parent=$(pwd -P) || return
+    [ "${parent%/}/${1##*/}" = "$2" ] || refuse "$1" "it is at $parent now, not where it was planned"
+    if [ -L "./${1##*/}" ]; then
+      rm -f -- "./${1##*/}"
+    else
+      rm -rf $one_system -- "./${1##*/}"
+    fi
+  }
+"#;

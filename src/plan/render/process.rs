@@ -5,14 +5,29 @@ use super::{Context, Rendered, bounded, cannot_tell, script};
 use crate::model::output::single_quoted;
 use crate::playbook::Pattern;
 
-/// Never pid 1, never this script, what it descends from or what descends from it.
-const KILL: &str = r#"  self=$(exec sh -c 'echo "$PPID"')
-  parent_of() {
+/// How Linux tells a process's parent and which processes are of an executable.
+const PROC: &str = r#"  parent_of() {
     parent=
     while read -r key value; do
       [ "$key" != PPid: ] || { parent=$value; break; }
     done <"/proc/$1/status"
   } 2>/dev/null
+  found() {
+    ls -l /proc/[0-9]*/exe 2>/dev/null | while read -r line; do
+      exe=${line#*' -> '}
+      is_wanted "${exe%' (deleted)'}" || continue
+      pid=${line%%/exe*}
+      pid=${pid##*/}
+      case $pid in '' | *[!0-9]*) continue ;; esac
+      is_ours "$pid" && continue
+      exe=$(readlink "/proc/$pid/exe" 2>/dev/null) || continue
+      is_wanted "${exe%' (deleted)'}" && printf ' %s' "$pid"
+    done
+  }
+"#;
+
+/// Never pid 1, never this script, what it descends from or what descends from it.
+const KILL: &str = r#"  self=$(exec sh -c 'echo "$PPID"')
   keep=" 1 "
   parent=$self
   while [ "${parent:-0}" -gt 1 ]; do
@@ -27,18 +42,6 @@ const KILL: &str = r#"  self=$(exec sh -c 'echo "$PPID"')
       parent_of "$parent"
     done
     return 1
-  }
-  found() {
-    ls -l /proc/[0-9]*/exe 2>/dev/null | while read -r line; do
-      exe=${line#*' -> '}
-      is_wanted "${exe%' (deleted)'}" || continue
-      pid=${line%%/exe*}
-      pid=${pid##*/}
-      case $pid in '' | *[!0-9]*) continue ;; esac
-      is_ours "$pid" && continue
-      exe=$(readlink "/proc/$pid/exe" 2>/dev/null) || continue
-      is_wanted "${exe%' (deleted)'}" && printf ' %s' "$pid"
-    done
   }
   send() { [ -z "$pids" ] || kill "-$1" $pids 2>/dev/null; }
   pids=$(found)
@@ -62,6 +65,16 @@ const KILL: &str = r#"  self=$(exec sh -c 'echo "$PPID"')
 "#;
 
 pub(super) fn kill(exe: &Pattern, context: &Context<'_>) -> Result<Option<Rendered>, String> {
+    kill_by(PROC, exe, context)
+}
+
+/// The same by the shell functions `parent_of PID`, which sets `parent`, and `found`, which prints the wanted
+/// pids that are not this script's own, each after a blank.
+pub(super) fn kill_by(
+    system: &str,
+    exe: &Pattern,
+    context: &Context<'_>,
+) -> Result<Option<Rendered>, String> {
     let matcher = exe.matcher();
     let processes = &context.facts.processes;
     let mut running: Vec<&str> = processes
@@ -91,7 +104,7 @@ pub(super) fn kill(exe: &Pattern, context: &Context<'_>) -> Result<Option<Render
         exact.map_or_else(|| running.iter().map(|path| single_quoted(path)).collect(), |one| vec![one]);
     let shown: Vec<String> = running.iter().map(|path| quote(path)).collect();
     let body = format!(
-        "  is_wanted() {{\n    case $1 in {}) return 0 ;; esac\n    return 1\n  }}\n{KILL}",
+        "  is_wanted() {{\n    case $1 in {}) return 0 ;; esac\n    return 1\n  }}\n{system}{KILL}",
         alternatives.join(" | ")
     );
     let commands = vec![format!("kill (TERM, after 10 s KILL) the processes of {}", shown.join(", "))];
