@@ -26,6 +26,7 @@ mod tests;
 
 pub use drift::drift;
 pub(crate) use text::cut;
+pub(crate) use checks::tasks_named;
 pub(crate) use windows::programs_named;
 
 use crate::facts::Facts;
