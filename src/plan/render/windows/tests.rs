@@ -12,6 +12,7 @@ use crate::playbook::{Action, Check, PathKind, Rule, TextPattern};
 fn host() -> Facts {
     let mut facts = clean_facts("w1");
     facts.platform = Some(Platform::Windows);
+    facts.privilege.elevated = Some(true);
     facts.services = complete(vec![of_kind("klnagent", "service"), of_kind("klif", "driver")]);
     facts.processes = complete(vec![Process { pid: 4, name: "System".into(), exe: None, deleted: false, uid: None }]);
     facts.programs = complete(Vec::new());
@@ -34,6 +35,7 @@ fn rendered(action: &Action, facts: &Facts) -> Result<Option<Rendered>, String> 
     let rendered = render(action, &context);
     if let Ok(Some(Rendered { script, .. })) = &rendered {
         assert_can_be_sent(script);
+        if let Ok(dir) = std::env::var("UPDUMP") { use std::time::*; let n = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos(); std::fs::write(format!("{dir}/{}-{n}.cmd", super::kind(action)), script.replace('\n', "\r\n")).unwrap(); }
     }
     rendered
 }
