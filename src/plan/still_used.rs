@@ -67,9 +67,14 @@ fn windows_files(check: &Check, facts: &Facts) -> Vec<String> {
         Check::Program { name, publisher, product_code, .. } => {
             let named =
                 programs_named(name.as_ref(), publisher.as_ref(), product_code.as_deref(), facts).into_iter();
-            let commands =
-                |program: &'_ crate::facts::Program| [program.uninstall.clone(), program.quiet_uninstall.clone()];
-            return named.flat_map(|(program, _)| commands(program)).flatten().map(|line| file_of(&line)).collect();
+            let commands = |program: &'_ crate::facts::Program| {
+                [program.uninstall.clone(), program.quiet_uninstall.clone()]
+            };
+            return named
+                .flat_map(|(program, _)| commands(program))
+                .flatten()
+                .map(|line| file_of(&line))
+                .collect();
         }
         _ => Vec::new(),
     };

@@ -231,7 +231,10 @@ mod tests {
 
     #[test]
     fn variables_lead_where_they_ordinarily_do() {
-        assert_eq!(below_drive(r"%ProgramFiles(x86)%\Kaspersky Lab\KES"), "/program files (x86)/kaspersky lab/kes");
+        assert_eq!(
+            below_drive(r"%ProgramFiles(x86)%\Kaspersky Lab\KES"),
+            "/program files (x86)/kaspersky lab/kes"
+        );
         assert_eq!(below_drive(r"D:\A\\b/"), "/a/b");
         assert_eq!(below_drive(r"%SystemDrive%\x"), "/x");
     }

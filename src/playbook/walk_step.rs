@@ -274,7 +274,10 @@ impl Walker {
         let (wrong, help) = if is_too_general(&pattern) {
             ("could match almost anything", "name what the product installs")
         } else if text.starts_with('-') || text.contains(|c: char| c.is_control() || "/:\"%".contains(c)) {
-            ("cannot be the name of a task", r"write it as the system lists it: `\Folder\Name`, or the name alone")
+            (
+                "cannot be the name of a task",
+                r"write it as the system lists it: `\Folder\Name`, or the name alone",
+            )
         } else if text.to_ascii_lowercase().starts_with(r"\microsoft\") {
             ("is of Windows itself", "name the product's own task")
         } else {

@@ -32,7 +32,10 @@ impl WineHost {
             text.push_str(&format!("[{SOFTWARE}\\{key}]\r\n\r\n"));
         }
         let filters: Vec<u8> = "kbdclass\0\0".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        text.push_str(&format!("[{KEYBOARDS}]\r\n\"UpperFilters\"={}\r\n\r\n", hex_of_kind("hex(7)", &filters)));
+        text.push_str(&format!(
+            "[{KEYBOARDS}]\r\n\"UpperFilters\"={}\r\n\r\n",
+            hex_of_kind("hex(7)", &filters)
+        ));
         text.push_str(&certificate(MAKERS_ROOT));
         text.push_str(&task(
             "\\Microsoft\\Windows\\Defrag\\ScheduledDefrag",

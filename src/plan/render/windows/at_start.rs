@@ -50,18 +50,21 @@ exit /b 0
 }
 
 /// What `cmd.exe` is given. Being in the directory keeps those above it from being renamed; a link that somebody put
-/// on the way since, or in the place of the path itself, is never followed.
+/// on the way since, or in the place of the path itself, is never followed. Wine's `for /f` ends everything where a
+/// command prints nothing.
 fn arguments(path: &str, ancestors: &[(&str, &str)], name: &str) -> String {
     let parent = path.rsplit_once('\\').map_or(path, |(parent, _)| parent);
     let own = path.rsplit_once('\\').into_iter();
     let links: String = ancestors
         .iter()
         .copied()
-        .filter(|(directory, last)| is_at_or_below(&fold_path(parent), &fold_path(&format!("{directory}\\{last}"))))
+        .filter(|(directory, last)| {
+            is_at_or_below(&fold_path(parent), &fold_path(&format!("{directory}\\{last}")))
+        })
         .chain(own)
         .map(|(directory, last)| {
             format!(
-                "&(for /f \"delims=\" %l in ('dir /b /al \"{directory}\\{last}*\"') do \
+                "&(for /f \"delims=\" %l in ('dir /b /al \"{directory}\\{last}*\"^&echo :') do \
                  if /i \"%l\"==\"{last}\" set UP_LINK=yes)"
             )
         })
@@ -70,7 +73,7 @@ fn arguments(path: &str, ancestors: &[(&str, &str)], name: &str) -> String {
         "/d /q /c \"set UP_LINK=&cd /d \"{parent}\"{links}\
          &(if not defined UP_LINK if exist \"{path}\\\" rd /s /q \"{path}\")\
          &(if not defined UP_LINK if not exist \"{path}\\\" if exist \"{path}\" del /f /q /a \"{path}\")\
-         &cd /d \"%SystemRoot%\"&schtasks /delete /tn \"{name}\" /f\""
+         &schtasks /delete /tn \"{name}\" /f\""
     )
 }
 

@@ -30,7 +30,8 @@ pub(super) fn remove(subject: &TextPattern, context: &Context<'_>) -> Result<Opt
         })?;
         prints.insert(print);
     }
-    let commands: Vec<String> = prints.iter().map(|print| format!("certutil -delstore Root {print}")).collect();
+    let commands: Vec<String> =
+        prints.iter().map(|print| format!("certutil -delstore Root {print}")).collect();
     let mut body = "set \"UP_CODE=0\"\n".to_owned();
     for command in &commands {
         body.push_str(&format!("{command} <nul\nif not \"!errorlevel!\"==\"0\" set \"UP_CODE=1\"\n"));

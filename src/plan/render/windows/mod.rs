@@ -40,7 +40,8 @@ pub(super) fn render(action: &Action, context: &Context<'_>) -> Result<Option<Re
         Action::Run { command, .. } => Ok(Some(run(command))),
         Action::Reboot { .. } => Ok(Some(reboot())),
         Action::KillProcess { .. } => {
-            Err("Windows does not list where a process's file is: give its `name` instead of `exe`".to_owned())
+            Err("Windows does not list where a process's file is: give its `name` instead of `exe`"
+                .to_owned())
         }
         Action::RemovePackage { .. } | Action::ForgetReceipt { .. } => Err(not_here(action, "Windows")),
         Action::Manual { .. }
@@ -70,9 +71,10 @@ pub(in crate::plan) fn judged(action: &Action) -> Judged {
     };
     let later = || vec![REBOOT_NEEDED];
     match action {
-        Action::StopService { name } => {
-            Judged { blocked_if: refused(&[service::refuses_to_stop(service_name(name))]), ..Judged::default() }
-        }
+        Action::StopService { name } => Judged {
+            blocked_if: refused(&[service::refuses_to_stop(service_name(name))]),
+            ..Judged::default()
+        },
         Action::DeleteService { name } => {
             let name = service_name(name);
             let texts = [service::refuses_to_stop(name), service::refuses_deletion(name)];
@@ -122,7 +124,8 @@ fn is_plain(text: &str) -> bool {
 
 /// Whether a text can also stand in a command within `for /f`, in a mask of `dir`, and bare in an `echo`.
 fn is_name(text: &str) -> bool {
-    is_plain(text) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" ._-()+,@#$[]{}~=;".contains(&byte))
+    is_plain(text)
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" ._-()+,@#$[]{}~=;".contains(&byte))
 }
 
 #[cfg(test)]

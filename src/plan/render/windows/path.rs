@@ -71,7 +71,8 @@ fn targets<'f>(pattern: &Pattern, context: &Context<'f>) -> Result<Option<Vec<&'
 /// directory of the host.
 fn is_asked(path: &str, pattern: &Pattern) -> bool {
     let Some((drive, rest)) = path.split_once('\\') else { return false };
-    let is_drive = drive.len() == 2 && drive.ends_with(':') && drive.starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_drive =
+        drive.len() == 2 && drive.ends_with(':') && drive.starts_with(|c: char| c.is_ascii_alphabetic());
     let parts: Vec<&str> = rest.split('\\').collect();
     // Windows drops a dot or a blank at the end of a name, and means another one then.
     let is_exact = |part: &&str| is_name(part) && !part.ends_with(['.', ' ']) && !part.starts_with(' ');

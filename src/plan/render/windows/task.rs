@@ -13,7 +13,10 @@ pub(super) fn remove(name: &Pattern, context: &Context<'_>) -> Result<Option<Ren
         let path = task.name.as_str();
         let is_path = path.strip_prefix('\\').is_some_and(|rest| rest.split('\\').all(is_name));
         if !truth.is_true() || !is_path || path.len() > 255 {
-            return Err(format!("the host tells of a scheduled task `{}`, whose name cannot be given", bounded(path)));
+            return Err(format!(
+                "the host tells of a scheduled task `{}`, whose name cannot be given",
+                bounded(path)
+            ));
         }
         if path.to_ascii_lowercase().starts_with(r"\microsoft\") {
             return Err(format!("`{}` is a task of Windows itself", bounded(path)));

@@ -1,11 +1,15 @@
 //! Facts of a Windows host → the batch files of its steps, and what is refused.
 
 use super::judged;
-use crate::facts::{Certificate, Facts, Gap, Listing, Process, RegistryKey, RegistryValue, ScheduledTask, Service};
+use crate::facts::{
+    Certificate, Facts, Gap, Listing, Process, RegistryKey, RegistryValue, ScheduledTask, Service,
+};
 use crate::model::Platform;
 use crate::plan::render::windows::batch;
 use crate::plan::render::{Context, Rendered, render};
-use crate::plan::testing::{clean_facts, complete, entry, pattern, plan_for, playbook, product, remove_path, step};
+use crate::plan::testing::{
+    clean_facts, complete, entry, pattern, plan_for, playbook, product, remove_path, step,
+};
 use crate::playbook::{Action, Check, PathKind, Rule, TextPattern};
 
 /// A Windows host that answered everything and has nothing.
@@ -14,7 +18,8 @@ fn host() -> Facts {
     facts.platform = Some(Platform::Windows);
     facts.privilege.elevated = Some(true);
     facts.services = complete(vec![of_kind("klnagent", "service"), of_kind("klif", "driver")]);
-    facts.processes = complete(vec![Process { pid: 4, name: "System".into(), exe: None, deleted: false, uid: None }]);
+    facts.processes =
+        complete(vec![Process { pid: 4, name: "System".into(), exe: None, deleted: false, uid: None }]);
     facts.programs = complete(Vec::new());
     facts.user_programs = complete(Vec::new());
     facts
@@ -35,7 +40,6 @@ fn rendered(action: &Action, facts: &Facts) -> Result<Option<Rendered>, String> 
     let rendered = render(action, &context);
     if let Ok(Some(Rendered { script, .. })) = &rendered {
         assert_can_be_sent(script);
-        if let Ok(dir) = std::env::var("UPDUMP") { use std::time::*; let n = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos(); std::fs::write(format!("{dir}/{}-{n}.cmd", super::kind(action)), script.replace('\n', "\r\n")).unwrap(); }
     }
     rendered
 }
@@ -118,7 +122,13 @@ fn processes_are_killed_by_the_name_that_the_host_lists() {
     let kill = Action::KillImage { name: "avpui.exe".to_owned() };
     assert_eq!(rendered(&kill, &host()), Ok(None));
     let mut facts = host();
-    facts.processes.items.push(Process { pid: 8, name: "AVPUI.exe".into(), exe: None, deleted: false, uid: None });
+    facts.processes.items.push(Process {
+        pid: 8,
+        name: "AVPUI.exe".into(),
+        exe: None,
+        deleted: false,
+        uid: None,
+    });
     assert_eq!(commands(&kill, &facts), ["taskkill /f /im \"avpui.exe\""]);
     facts.processes = gappy();
     assert!(rendered(&kill, &facts).unwrap_err().contains("it was cut off"));
@@ -161,7 +171,8 @@ fn exactly_the_paths_that_the_host_named_are_deleted() {
 
 #[test]
 fn paths_of_others_are_refused() {
-    let refused = |path: &str| rendered(&remove_path(KES), &with_paths(&[(path, PathKind::Directory)])).unwrap_err();
+    let refused =
+        |path: &str| rendered(&remove_path(KES), &with_paths(&[(path, PathKind::Directory)])).unwrap_err();
     for path in [
         r"C:\Program Files\Kaspersky Lab\KES & x",
         r"C:\Windows\System32",
@@ -172,7 +183,9 @@ fn paths_of_others_are_refused() {
     // Where a host's variables lead elsewhere than usual.
     let windows = r"%ProgramFiles%\System32\*";
     let mut facts = host();
-    facts.paths.insert(windows.into(), complete(vec![entry(r"C:\Windows\System32\drivers", PathKind::Directory)]));
+    facts
+        .paths
+        .insert(windows.into(), complete(vec![entry(r"C:\Windows\System32\drivers", PathKind::Directory)]));
     assert!(rendered(&remove_path(windows), &facts).unwrap_err().contains("which others use too"));
     let facts = with_paths(&[(r"C:\Program Files\Kaspersky Lab\KES", PathKind::Directory)]);
     let product = product("kes", Vec::new());
@@ -198,11 +211,13 @@ fn a_path_that_a_staying_product_runs_from_stays() {
     agent.platforms = vec![Platform::Windows];
     playbook.products = vec![agent, kes];
     let mut facts = with_paths(&[(r"C:\Program Files\Kaspersky Lab\KES", PathKind::Directory)]);
-    facts.services.items[0].file = Some(r#""c:\program files\KASPERSKY LAB\kes\agent\klnagent.exe" -s"#.to_owned());
+    facts.services.items[0].file =
+        Some(r#""c:\program files\KASPERSKY LAB\kes\agent\klnagent.exe" -s"#.to_owned());
     let plan = plan_for(&playbook, std::slice::from_ref(&facts)).unwrap();
     assert!(plan.hosts[0].steps.is_empty());
     assert!(format!("{:?}", plan.hosts[0].not_planned).contains("of product `agent`, which stays"));
-    facts.services.items[0].file = Some(r"C:\Program Files\Kaspersky Lab\NetworkAgent\klnagent.exe".to_owned());
+    facts.services.items[0].file =
+        Some(r"C:\Program Files\Kaspersky Lab\NetworkAgent\klnagent.exe".to_owned());
     assert_eq!(plan_for(&playbook, &[facts]).unwrap().hosts[0].steps.len(), 1);
 }
 
@@ -217,9 +232,13 @@ fn with_keys(asked: &str, keys: &[&str]) -> Facts {
 #[test]
 fn exactly_the_keys_that_the_host_named_are_deleted() {
     let asked = r"HKLM\SOFTWARE\KasperskyLab\AVP*";
-    let delete = |value: Option<&str>| Action::DeleteRegistry { key: pattern(asked), value: value.map(Into::into) };
+    let delete =
+        |value: Option<&str>| Action::DeleteRegistry { key: pattern(asked), value: value.map(Into::into) };
     let found = r"HKEY_LOCAL_MACHINE\SOFTWARE\KasperskyLab\AVP21.3";
-    assert_eq!(commands(&delete(None), &with_keys(asked, &[found])), [format!("reg delete \"{found}\" /f /reg:64")]);
+    assert_eq!(
+        commands(&delete(None), &with_keys(asked, &[found])),
+        [format!("reg delete \"{found}\" /f /reg:64")]
+    );
     assert_eq!(
         commands(&delete(Some("start")), &with_keys(asked, &[found])),
         [format!("reg delete \"{found}\" /v \"start\" /f /reg:64")]
@@ -257,8 +276,11 @@ fn certificates_go_from_the_machines_own_store_by_their_thumbprints() {
     let in_store = |store: &str, name: &str| {
         let mut facts = host();
         let file = format!(r"HKEY_LOCAL_MACHINE\SOFTWARE\{store}\Certificates\{name}");
-        facts.certificates =
-            complete(vec![Certificate { file, subject: "O=AO Kaspersky Lab".into(), sha256: "0".repeat(64) }]);
+        facts.certificates = complete(vec![Certificate {
+            file,
+            subject: "O=AO Kaspersky Lab".into(),
+            sha256: "0".repeat(64),
+        }]);
         facts
     };
     let print = "DEADBEEF".repeat(5);
@@ -278,8 +300,10 @@ fn tasks_go_by_their_paths_but_those_of_windows() {
     let remove = |name: &str| Action::RemoveScheduledTask { name: pattern(name) };
     let mut facts = host();
     let task = |name: &str| ScheduledTask { name: name.to_owned(), line: "x".into() };
-    facts.scheduled_tasks =
-        complete(vec![task(r"\Kaspersky Lab\Update check"), task(r"\Microsoft\Windows\Defrag\ScheduledDefrag")]);
+    facts.scheduled_tasks = complete(vec![
+        task(r"\Kaspersky Lab\Update check"),
+        task(r"\Microsoft\Windows\Defrag\ScheduledDefrag"),
+    ]);
     let expected = [r#"schtasks /delete /tn "\Kaspersky Lab\Update check" /f"#];
     for name in [r"\Kaspersky Lab\*", "update check", r"\KASPERSKY LAB\Update check"] {
         assert_eq!(commands(&remove(name), &facts), expected, "{name}");
