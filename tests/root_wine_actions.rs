@@ -14,6 +14,7 @@ mod wine_lab;
 
 use serde_json::Value;
 use std::path::PathBuf;
+use std::time::Duration;
 use wine_lab::{Output, WineHost, WineLab};
 
 /// A product with something of each kind.
@@ -72,7 +73,7 @@ fn apply(lab: &WineLab, plan: &std::path::Path, code: i32) -> Value {
     let runs = lab.dir().join("runs");
     let [plan, runs] = [plan, &runs].map(|path| path.to_str().unwrap());
     let words = ["apply", plan, "--yes", "--format", "json", "--runs", runs];
-    let output = lab.uproot(&words);
+    let output = lab.start_uproot(&words).finish_within(Duration::from_secs(400));
     println!("{}", output.stderr);
     output.expect_code(code).json()
 }
