@@ -20,7 +20,6 @@ use wine_lab::{Output, WineHost, WineLab};
 /// A product with something of each kind.
 const PLAYBOOK: &str = r#"uproot: 1
 name: Steps of Windows
-policy: { reboot: REBOOT }
 products:
   - id: suite
     name: Suite
@@ -60,8 +59,8 @@ fn ask(lab: &WineLab, hosts: &[&WineHost], words: &[&str]) -> Output {
 }
 
 /// The plan for these hosts, and where it is.
-fn plan(lab: &WineLab, hosts: &[&WineHost], reboot: &str) -> (Value, PathBuf) {
-    let playbook = lab.write("playbook.yml", PLAYBOOK.replace("REBOOT", reboot));
+fn plan(lab: &WineLab, hosts: &[&WineHost]) -> (Value, PathBuf) {
+    let playbook = lab.write("playbook.yml", PLAYBOOK);
     let out = lab.dir().join("plan.json");
     let words = ["plan", "--playbook", playbook.to_str().unwrap(), "--out", out.to_str().unwrap()];
     let _ = ask(lab, hosts, &words).expect_code(0);
@@ -147,7 +146,7 @@ fn each_step_does_what_it_says_and_no_more() {
     let lab = WineLab::new();
     let host = lab.host("win01").start();
     install(&host);
-    let (written, file) = plan(&lab, &[&host], "never");
+    let (written, file) = plan(&lab, &[&host]);
     let steps = written["hosts"][0]["steps"].as_array().unwrap();
     assert_eq!(steps.len(), 10, "{steps:#?}");
     let report = apply(&lab, &file, 0);
@@ -168,7 +167,7 @@ fn each_step_does_what_it_says_and_no_more() {
     assert!(!roots.contains("Kaspersky"), "{roots}");
     assert!(!host.run("schtasks /query /fo csv /nh").stdout.contains("Kaspersky"));
     nothing_of_ours_on(&host);
-    let (again, _) = plan(&lab, &[&host], "never");
+    let (again, _) = plan(&lab, &[&host]);
     assert_eq!(again["hosts"][0]["state"], "clean", "{again:#}");
 }
 
@@ -177,7 +176,7 @@ fn a_service_that_refuses_to_stop_is_left_alone_and_blocks_the_host() {
     let lab = WineLab::new();
     let host = lab.host("win01").start();
     install(&host);
-    let (_, file) = plan(&lab, &[&host], "never");
+    let (_, file) = plan(&lab, &[&host]);
     host.flag("nostop", true);
     let report = apply(&lab, &file, 4);
     assert_eq!(report["hosts"][0]["state"], "blocked", "{report:#}");
@@ -196,7 +195,7 @@ fn a_driver_that_a_device_class_lists_is_never_deleted() {
     let class =
         r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control\Class\{4d36e96b-e325-11ce-bfc1-08002be10318}";
     host.run(&format!(r#"reg add "{class}" /v UpperFilters /t REG_MULTI_SZ /d kbdclass\0KLIF /f"#)).expect(0);
-    let (_, file) = plan(&lab, &[&host], "never");
+    let (_, file) = plan(&lab, &[&host]);
     let report = apply(&lab, &file, 4);
     assert_eq!(report["hosts"][0]["state"], "failed", "{report:#}");
     assert!(report["hosts"][0].to_string().contains("klif stays: the registry lists it"), "{report:#}");
@@ -207,22 +206,26 @@ fn a_driver_that_a_device_class_lists_is_never_deleted() {
 #[test]
 fn what_is_in_use_goes_at_the_next_start_and_so_does_its_task() {
     let lab = WineLab::new();
-    let host = lab.host("win01").start();
+    let mut host = lab.host("win01").start();
     install(&host);
-    // Its own program, under a name that no step knows, holds the folder.
+    // A program under a name that no step knows holds the folder.
     let folder = "Program Files\\Kaspersky Lab\\KES.21";
     std::fs::copy(host.path("lab\\uninst.exe"), host.path(folder).join("holds.exe")).unwrap();
     begin(&host, &format!("\"C:\\{folder}\\holds.exe\""), "holds.exe");
-    let (_, file) = plan(&lab, &[&host], "if-needed");
-    let report = apply(&lab, &file, 0);
-    assert_eq!(report["hosts"][0]["state"], "removed", "{report:#}");
-    assert!(report["hosts"][0].to_string().contains("it is deleted at the next start"), "{report:#}");
-    assert!(
-        host.task_runs().iter().any(|(name, _)| name.starts_with("uproot-at-start#")),
-        "{:?}",
-        host.task_runs()
-    );
-    assert!(!host.exists(folder));
+    let (_, file) = plan(&lab, &[&host]);
+    let report = apply(&lab, &file, 3);
+    assert_eq!(report["hosts"][0]["state"], "removed-reboot-pending", "{report:#}");
+    assert!(report["hosts"][0].to_string().contains("KES.21 is in use: it is deleted at the next start"));
+    assert!(host.exists(&format!("{folder}\\holds.exe")), "nothing was forced");
+    let tasks = host.run("schtasks /query /fo csv /nh").stdout;
+    assert_eq!(tasks.matches("uproot-at-start#").count(), 1, "the release left it alone: {tasks}");
+    assert_eq!(tasks.matches("uproot").count(), 1, "{tasks}");
+    host.reboot();
+    host.wait_until("the folder and the task are gone", |host| {
+        !host.exists(folder) && !host.run("schtasks /query /fo csv /nh").stdout.contains("uproot")
+    });
     assert!(host.exists("Program Files\\Kaspersky Lab\\NetworkAgent\\kept.txt"));
     nothing_of_ours_on(&host);
+    let (again, _) = plan(&lab, &[&host]);
+    assert_eq!(again["hosts"][0]["state"], "clean", "{again:#}");
 }

@@ -86,8 +86,12 @@ static int store(const wchar_t *verb, const wchar_t *name, const wchar_t *id, in
             continue;
         found++;
         if (remove) {
-            CertDeleteCertificateFromStore(CertDuplicateCertificateContext(at));
+            // An enumeration does not go on behind a certificate that is deleted: it begins anew.
+            if (!CertDeleteCertificateFromStore(at))
+                return finished(verb, GetLastError(), L"The certificate cannot be deleted.");
             out(L"Deleting Certificate %d\n", number - 1);
+            at = NULL;
+            number = 0;
             continue;
         }
         hex_of(at->pCertInfo->SerialNumber.pbData, at->pCertInfo->SerialNumber.cbData, 1, serial);
