@@ -60,9 +60,14 @@ fn ask(lab: &WineLab, hosts: &[&WineHost], words: &[&str]) -> Output {
 
 /// The plan for these hosts, and where it is.
 fn plan(lab: &WineLab, hosts: &[&WineHost]) -> (Value, PathBuf) {
-    let playbook = lab.write("playbook.yml", PLAYBOOK);
+    plan_by(lab, hosts, PLAYBOOK)
+}
+
+/// The plan by this playbook.
+fn plan_by(lab: &WineLab, hosts: &[&WineHost], playbook: &str) -> (Value, PathBuf) {
+    let playbook = lab.write("playbook.yml", playbook);
     let out = lab.dir().join("plan.json");
-    let words = ["plan", "--playbook", playbook.to_str().unwrap(), "--out", out.to_str().unwrap()];
+    let words = ["plan", "--playbook", playbook.to_str().unwrap(), "--force", "--out", out.to_str().unwrap()];
     let _ = ask(lab, hosts, &words).expect_code(0);
     (serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap(), out)
 }
@@ -203,29 +208,65 @@ fn a_driver_that_a_device_class_lists_is_never_deleted() {
     nothing_of_ours_on(&host);
 }
 
-#[test]
-fn what_is_in_use_goes_at_the_next_start_and_so_does_its_task() {
-    let lab = WineLab::new();
-    let mut host = lab.host("win01").start();
+/// A host with a folder that a program holds, under a name that no step knows.
+fn with_folder_in_use(lab: &WineLab) -> WineHost {
+    let host = lab.host("win01").start();
     install(&host);
-    // A program under a name that no step knows holds the folder.
-    let folder = "Program Files\\Kaspersky Lab\\KES.21";
-    std::fs::copy(host.path("lab\\uninst.exe"), host.path(folder).join("holds.exe")).unwrap();
-    begin(&host, &format!("\"C:\\{folder}\\holds.exe\""), "holds.exe");
-    let (_, file) = plan(&lab, &[&host]);
-    let report = apply(&lab, &file, 3);
-    assert_eq!(report["hosts"][0]["state"], "removed-reboot-pending", "{report:#}");
-    assert!(report["hosts"][0].to_string().contains("KES.21 is in use: it is deleted at the next start"));
-    assert!(host.exists(&format!("{folder}\\holds.exe")), "nothing was forced");
+    std::fs::copy(host.path("lab\\uninst.exe"), host.path(FOLDER).join("holds.exe")).unwrap();
+    begin(&host, &format!("\"C:\\{FOLDER}\\holds.exe\""), "holds.exe");
+    host
+}
+
+const FOLDER: &str = "Program Files\\Kaspersky Lab\\KES.21";
+
+/// A product whose folder is in use.
+const IN_USE: &str = r#"uproot: 1
+name: A folder in use
+policy: { reboot: REBOOT }
+products:
+  - id: suite
+    name: Suite
+    platforms: [windows]
+    confirmed: true
+    sources: [https://example.org/]
+    settle: 20s
+    detect: { service: [AVP.KES.21, avpsus.KES.21] }
+    residue: { path: '%ProgramFiles%\Kaspersky Lab\KES*' }
+    remove:
+      - delete_service: [AVP.KES.21, avpsus.KES.21]
+      - remove_path: '%ProgramFiles%\Kaspersky Lab\KES*'
+"#;
+
+#[test]
+fn what_is_in_use_waits_for_the_next_start() {
+    let lab = WineLab::new();
+    let mut host = with_folder_in_use(&lab);
+    let (_, file) = plan_by(&lab, &[&host], &IN_USE.replace("REBOOT", "never"));
+    let report = apply(&lab, &file, 4);
+    // It says what is there now.
+    assert_eq!(report["hosts"][0]["state"], "residue", "{report:#}");
+    let text = report["hosts"][0].to_string();
+    assert!(text.contains("KES.21 is in use: it is deleted at the next start"), "{report:#}");
+    assert!(text.contains("asked for a reboot"), "{report:#}");
+    assert!(host.exists(&format!("{FOLDER}\\holds.exe")), "nothing was forced");
     let tasks = host.run("schtasks /query /fo csv /nh").stdout;
     assert_eq!(tasks.matches("uproot-at-start#").count(), 1, "the release left it alone: {tasks}");
     assert_eq!(tasks.matches("uproot").count(), 1, "{tasks}");
     host.reboot();
     host.wait_until("the folder and the task are gone", |host| {
-        !host.exists(folder) && !host.run("schtasks /query /fo csv /nh").stdout.contains("uproot")
+        !host.exists(FOLDER) && !host.run("schtasks /query /fo csv /nh").stdout.contains("uproot")
     });
     assert!(host.exists("Program Files\\Kaspersky Lab\\NetworkAgent\\kept.txt"));
     nothing_of_ours_on(&host);
-    let (again, _) = plan(&lab, &[&host]);
-    assert_eq!(again["hosts"][0]["state"], "clean", "{again:#}");
+}
+
+#[test]
+fn what_is_in_use_is_gone_after_the_reboot_that_the_policy_allows() {
+    let lab = WineLab::new();
+    let host = with_folder_in_use(&lab);
+    let (_, file) = plan_by(&lab, &[&host], &IN_USE.replace("REBOOT", "if-needed"));
+    let report = apply(&lab, &file, 0);
+    assert_eq!(report["hosts"][0]["state"], "removed", "{report:#}");
+    assert!(!host.exists(FOLDER));
+    nothing_of_ours_on(&host);
 }
