@@ -82,7 +82,6 @@ impl SecretEncoding {
 
     /// Whether it is the value as it is.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
     pub fn is_plain(&self) -> bool {
         *self == Self::Plain
     }
