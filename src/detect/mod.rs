@@ -24,9 +24,9 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use checks::tasks_named;
 pub use drift::drift;
 pub(crate) use text::cut;
-pub(crate) use checks::tasks_named;
 pub(crate) use windows::programs_named;
 
 use crate::facts::Facts;
