@@ -222,7 +222,6 @@ const FOLDER: &str = "Program Files\\Kaspersky Lab\\KES.21";
 /// A product whose folder is in use.
 const IN_USE: &str = r#"uproot: 1
 name: A folder in use
-policy: { reboot: REBOOT }
 products:
   - id: suite
     name: Suite
@@ -241,7 +240,7 @@ products:
 fn what_is_in_use_waits_for_the_next_start() {
     let lab = WineLab::new();
     let mut host = with_folder_in_use(&lab);
-    let (_, file) = plan_by(&lab, &[&host], &IN_USE.replace("REBOOT", "never"));
+    let (_, file) = plan_by(&lab, &[&host], IN_USE);
     let report = apply(&lab, &file, 4);
     // It says what is there now.
     assert_eq!(report["hosts"][0]["state"], "residue", "{report:#}");
@@ -257,16 +256,5 @@ fn what_is_in_use_waits_for_the_next_start() {
         !host.exists(FOLDER) && !host.run("schtasks /query /fo csv /nh").stdout.contains("uproot")
     });
     assert!(host.exists("Program Files\\Kaspersky Lab\\NetworkAgent\\kept.txt"));
-    nothing_of_ours_on(&host);
-}
-
-#[test]
-fn what_is_in_use_is_gone_after_the_reboot_that_the_policy_allows() {
-    let lab = WineLab::new();
-    let host = with_folder_in_use(&lab);
-    let (_, file) = plan_by(&lab, &[&host], &IN_USE.replace("REBOOT", "if-needed"));
-    let report = apply(&lab, &file, 0);
-    assert_eq!(report["hosts"][0]["state"], "removed", "{report:#}");
-    assert!(!host.exists(FOLDER));
     nothing_of_ours_on(&host);
 }
