@@ -84,7 +84,8 @@ impl Work<'_> {
             Err(error) => return Boot::NotYet(error.reason),
         };
         if let Some(other) = self.other_machine(&facts) {
-            return Boot::Other(other);
+            let is_other = self.host.identity.is_contradicted_by(&facts.identity);
+            return if is_other { Boot::Other(other) } else { Boot::NotYet(other) };
         }
         let Some(same) = facts.boot.is_same(before) else {
             return Boot::NotYet("which boot it is cannot be read".to_owned());

@@ -7,7 +7,7 @@ use super::outcome::{Doubt, Outcome, Scan};
 use super::software;
 use super::text::{LOST, LineTest, NameTest, cut};
 use super::windows;
-use crate::facts::{Account, Facts, Listing};
+use crate::facts::{Account, Facts, Listing, ScheduledTask};
 use crate::model::{Platform, Truth};
 use crate::playbook::version::{check_range, version_in_range};
 use crate::playbook::{Check, Pattern, TextPattern, is_windows_path};
@@ -197,6 +197,13 @@ fn scheduled_task(name: Option<&Pattern>, command: Option<&TextPattern>, facts: 
         Some(&|task| format!("{} {}", task.name, task.line).trim_end().to_owned()),
         |task| lost_characters("the scheduled task", &format!("{}: {}", task.name, task.line)),
     )
+}
+
+/// The tasks that a step names, each with whether it is one of them for certain.
+pub(crate) fn tasks_named<'f>(name: &Pattern, facts: &'f Facts) -> Vec<(&'f ScheduledTask, Truth)> {
+    let test = NameTest::of_path(facts.platform, name);
+    let all = facts.scheduled_tasks.items.iter();
+    all.map(|task| (task, task_name(&test, &task.name))).filter(|(_, truth)| !truth.is_false()).collect()
 }
 
 /// A cron file or a task goes by its path or its last component, a timer with or without `.timer`.

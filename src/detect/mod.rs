@@ -24,6 +24,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use checks::tasks_named;
 pub use drift::drift;
 pub use macos::{Keeper, OnlyExtensions, only_extensions};
 pub(crate) use text::cut;

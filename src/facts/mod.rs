@@ -232,7 +232,8 @@ pub struct KernelModule {
 /// A trusted certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
-    /// The file it stands in, on macOS the keychain; on Windows the registry key of its store.
+    /// The file it stands in, on macOS the keychain; on Windows its registry key: that of
+    /// its store and, as the last component, its SHA-1.
     pub file: String,
     /// Its subject, `CN=…, O=…`.
     pub subject: String,

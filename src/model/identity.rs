@@ -85,6 +85,18 @@ impl MachineIdentity {
             .collect()
     }
 
+    /// Whether a part that was known in `self` is another now. A part that is not readable now contradicts nothing:
+    /// that a host goes down or comes up makes it no other machine.
+    #[must_use]
+    pub fn is_contradicted_by(&self, now: &Self) -> bool {
+        let differ = |one: &Option<String>, other: &Option<String>| {
+            one.as_ref().zip(other.as_ref()).is_some_and(|(one, other)| one != other)
+        };
+        differ(&self.host_key, &now.host_key)
+            || differ(&self.machine_id, &now.machine_id)
+            || differ(&self.dmi_uuid, &now.dmi_uuid)
+    }
+
     /// A key that two names of one machine share: the machine-id where known (with the DMI UUID,
     /// since cloned images share a machine-id), else the host key.
     #[must_use]
@@ -115,5 +127,29 @@ impl BootIdentity {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> Option<bool> {
         self.boot_id.as_ref().zip(other.boot_id.as_ref()).map(|(one, other)| one == other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_while_a_host_reboots_makes_no_other_machine_of_it() {
+        let of = |key: &str, id: Option<&str>| MachineIdentity {
+            host_key: Some(key.to_owned()),
+            machine_id: id.map(str::to_owned),
+            dmi_uuid: None,
+        };
+        let planned = of("k", Some("a"));
+        for (now, agrees, contradicted) in [
+            (of("k", Some("a")), true, false),
+            (of("k", None), false, false),
+            (of("k", Some("b")), false, true),
+            (of("other", None), false, true),
+        ] {
+            assert_eq!(planned.disagreements(&now).is_empty(), agrees, "{now:?}");
+            assert_eq!(planned.is_contradicted_by(&now), contradicted, "{now:?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::programs;
 use crate::facts::{Facts, Service};
+use crate::model::Platform;
 use crate::playbook::{Action, Check, PackageState, Pattern, Rule, Step};
 
 /// What must be true after the step: what its action implies and what the playbook adds. None where
@@ -16,11 +17,21 @@ pub(super) fn of_step(step: &Step, facts: &Facts) -> Option<Rule> {
 
 /// Whether this host cannot tell if the action's effect holds. Only systemd says whether a service
 /// runs: an init script would have to be run to be asked, and asking runs nothing of the product's.
-/// Whether the product's processes are gone is seen at the host's end all the same.
+/// Whether the product's processes are gone is seen at the host's end all the same. A driver of Windows is no
+/// service to the checks.
 fn is_untold(action: &Action, facts: &Facts) -> bool {
     let Action::StopService { name } = action else { return false };
-    let named = |service: &&Service| service.name == service_name(name);
-    facts.services.items.iter().filter(named).any(|service| service.active.is_none())
+    let on_windows = is_windows(facts);
+    let named = |service: &&Service| {
+        let name = service_name(name);
+        service.name == name || on_windows && service.name.eq_ignore_ascii_case(name)
+    };
+    let untold = |service: &Service| service.active.is_none() || on_windows && service.kind == "driver";
+    facts.services.items.iter().filter(named).any(untold)
+}
+
+fn is_windows(facts: &Facts) -> bool {
+    facts.platform == Some(Platform::Windows)
 }
 
 fn of_action(action: &Action, facts: &Facts) -> Option<Rule> {
@@ -29,7 +40,13 @@ fn of_action(action: &Action, facts: &Facts) -> Option<Rule> {
             gone(Check::Service { name: Pattern::new(service_name(name)), running: Some(true) })
         }
         Action::DeleteService { name } => {
-            gone(Check::Service { name: Pattern::new(service_name(name)), running: None })
+            let name = Pattern::new(service_name(name));
+            let service = gone(Check::Service { name: name.clone(), running: None });
+            if is_windows(facts) {
+                Rule::All(vec![service, gone(Check::Driver { name: Some(name), file: None })])
+            } else {
+                service
+            }
         }
         Action::RemovePackage { names, purge } => packages_gone(names, *purge),
         Action::KillProcess { exe } => gone(Check::Process { name: None, exe: Some(exe.clone()) }),

@@ -459,6 +459,11 @@ impl Subject<'_> {
             planned.blocked_if = blocked_if.as_ref().map(|pattern| TextPattern(pattern.0.clone()));
             pass_on(planned, secrets);
         }
+        if self.facts.platform == Some(Platform::Windows) {
+            let judged = render::windows::judged(action);
+            planned.reboot_codes.extend(judged.reboot_codes);
+            planned.blocked_if = planned.blocked_if.take().or(judged.blocked_if);
+        }
         if let Action::RemovePackage { names, .. } = action {
             self.spare_packages(names, others)?;
         }

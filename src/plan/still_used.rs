@@ -1,8 +1,10 @@
 //! Whether a path that one product's removal would delete is still used by another.
 
+use crate::detect::programs_named;
 use crate::facts::Facts;
+use crate::model::Platform;
 use crate::plan::render::quote::is_at_or_below;
-use crate::playbook::{Check, Pattern, Product};
+use crate::playbook::{Check, Pattern, Product, below_drive, fold_path};
 
 /// Another product that is, or may be, on the same host when the path would go.
 pub(super) struct Other<'a> {
@@ -32,7 +34,7 @@ fn path_used(target: &str, other: &Other<'_>, facts: &Facts) -> Option<String> {
         if used.is_none() {
             used = known_paths(check, facts, target)
                 .into_iter()
-                .find(|path| is_at_or_below(path, target) && !(other.goes_later && path == target));
+                .find(|path| is_in(path, target, facts) && !(other.goes_later && path == target));
         }
     };
     other.product.detect.each_check(&mut visit);
@@ -40,6 +42,50 @@ fn path_used(target: &str, other: &Other<'_>, facts: &Facts) -> Option<String> {
         residue.each_check(&mut visit);
     }
     used
+}
+
+/// Whether a path is the target or below it.
+fn is_in(path: &str, target: &str, facts: &Facts) -> bool {
+    if facts.platform == Some(Platform::Windows) {
+        is_at_or_below(&fold_path(path), &fold_path(target))
+    } else {
+        is_at_or_below(path, target)
+    }
+}
+
+/// The files of services and the uninstallers of programs that a check of Windows is about: removing the product
+/// needs them.
+fn windows_files(check: &Check, facts: &Facts) -> Vec<String> {
+    let files: Vec<&str> = match check {
+        Check::Service { name, .. } | Check::Driver { name: Some(name), .. } => {
+            let (name, services) = (name.lower_case(), facts.services.items.iter());
+            let matcher = name.matcher();
+            let named = services
+                .filter(|service| !name.windows_matches(&matcher, &service.name.to_lowercase()).is_false());
+            named.filter_map(|service| service.file.as_deref()).collect()
+        }
+        Check::Program { name, publisher, product_code, .. } => {
+            let named =
+                programs_named(name.as_ref(), publisher.as_ref(), product_code.as_deref(), facts).into_iter();
+            let commands = |program: &'_ crate::facts::Program| {
+                [program.uninstall.clone(), program.quiet_uninstall.clone()]
+            };
+            return named
+                .flat_map(|(program, _)| commands(program))
+                .flatten()
+                .map(|line| file_of(&line))
+                .collect();
+        }
+        _ => Vec::new(),
+    };
+    files.into_iter().map(file_of).collect()
+}
+
+/// The file that a command line begins with.
+fn file_of(line: &str) -> String {
+    let line = line.trim();
+    let file = line.strip_prefix('"').map_or(line, |rest| rest.split('"').next().unwrap_or_default());
+    file.to_owned()
 }
 
 /// The paths that make a check true on this host; where that is not known for certain, the target
@@ -64,9 +110,17 @@ fn known_paths(check: &Check, facts: &Facts, target: &str) -> Vec<String> {
             let paths = running.filter(|path| matcher.matches(path).is_true()).collect();
             (exe, paths, facts.processes.is_complete())
         }
+        _ if facts.platform == Some(Platform::Windows) => return windows_files(check, facts),
         _ => return Vec::new(),
     };
-    if !complete && is_within(pattern.as_str(), target) {
+    let is_within = || {
+        if facts.platform == Some(Platform::Windows) {
+            is_within(&below_drive(pattern.as_str()), &below_drive(target))
+        } else {
+            is_within(pattern.as_str(), target)
+        }
+    };
+    if !complete && is_within() {
         return vec![target.to_owned()];
     }
     paths

@@ -1,6 +1,7 @@
 //! Paths and names that no step may be given, as far as the text alone shows it. What only a host
 //! shows (a mount point, a link) is refused there.
 
+use super::danger_windows::windows_path_refusal;
 use super::pattern::Pattern;
 
 /// Directories that many products or the system itself share. None of them is ever removed.
@@ -122,8 +123,7 @@ pub(super) fn path_refusal(path: &Pattern) -> Option<(String, &'static str)> {
     let text = path.as_str();
     let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
     if !text.starts_with('/') {
-        // Windows paths: `uproot` has no step for them yet, the plan refuses it.
-        return None;
+        return windows_path_refusal(path);
     }
     if parts.iter().any(|part| part.contains("**")) {
         return Some((
@@ -254,7 +254,7 @@ const SHARED_KEYS: &[&str] = &[
 ];
 
 /// Why a registry key must not be deleted, and what to do instead; none when its text shows no danger.
-pub(super) fn registry_refusal(key: &Pattern) -> Option<(String, &'static str)> {
+pub(crate) fn registry_refusal(key: &Pattern) -> Option<(String, &'static str)> {
     let text = key.as_str().to_lowercase();
     let parts: Vec<&str> = text.split('\\').collect();
     // `HKU\*` is one component more of where a key begins.

@@ -7,6 +7,7 @@
 mod assemble;
 mod catalogue;
 mod danger;
+mod danger_windows;
 mod digest;
 mod explain;
 mod keys;
@@ -29,7 +30,8 @@ mod walk_windows;
 mod window;
 
 pub use catalogue::{catalogue_files, read_catalogue};
-pub(crate) use danger::SHARED_DIRECTORIES;
+pub(crate) use danger::{SHARED_DIRECTORIES, registry_refusal};
+pub(crate) use danger_windows::{below_drive, windows_path_refusal};
 pub use explain::explain;
 pub use lint::lint;
 pub use pattern::{Matcher, Pattern, fold_path, is_windows_path};

@@ -497,3 +497,34 @@ fn ten_thousand_mistakes_are_cut() {
     assert_eq!(wrong.list[500].message, "9501 more mistakes are not shown");
     assert!(wrong.list.iter().all(|d| d.message.chars().count() <= 601));
 }
+
+#[test]
+fn steps_of_windows_name_what_they_may_touch() {
+    let with = |step: &str| {
+        let text = format!(
+            "uproot: 1\nproducts:\n  - id: p\n    name: P\n    platforms: [windows]\n    sources: [x]\n    detect: {{ service: pd }}\n    remove:\n      - {step}\n"
+        );
+        parse("a.yml", &text, &NoIncludes)
+    };
+    for good in [
+        r"remove_scheduled_task: '\Kaspersky Lab\Update check*'",
+        r"remove_path: '%ProgramFiles%\Kaspersky Lab\KES*'",
+    ] {
+        assert!(with(good).is_ok(), "{good}");
+    }
+    for (bad, why) in [
+        (r"remove_scheduled_task: '\Microsoft\Windows\Defrag\*'", "is of Windows itself"),
+        ("remove_scheduled_task: 'a:bcd'", "cannot be the name of a task"),
+        (r"remove_scheduled_task: '\*'", "could match almost anything"),
+        (r"remove_path: '%ProgramFiles%\Kaspersky Lab'", "which others use too"),
+        (r"remove_path: '%ProgramData%/kaspersky lab/*'", "which others use too"),
+        (r"remove_path: 'C:\Users\X'", "a user's profile"),
+    ] {
+        let shown = with(bad).unwrap_err().render();
+        assert!(shown.contains(why) && shown.contains("a.yml:9:"), "{bad}: {shown}");
+    }
+    let spaced = product("    detect: { package: p }\n    remove: [ remove_scheduled_task: suite-update ]\n");
+    assert_eq!(spaced.playbook.products[0].remove.len(), 1);
+    let text = "uproot: 1\nproducts:\n  - id: p\n    name: P\n    platforms: [linux]\n    sources: [x]\n    detect: { package: p }\n    remove: [ remove_scheduled_task: 'a task' ]\n";
+    assert!(parse("a.yml", text, &NoIncludes).unwrap_err().render().contains("without spaces"));
+}

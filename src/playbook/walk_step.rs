@@ -189,8 +189,8 @@ impl Walker {
                 subject.map(|subject| Action::RemoveCertificate { subject }).into_iter().collect()
             }
             "remove_scheduled_task" => {
-                let names =
-                    fields.get("name").map(|node| self.many(node, Walker::meant_glob)).unwrap_or_default();
+                let read = if self.for_windows() { Walker::task_glob } else { Walker::meant_glob };
+                let names = fields.get("name").map(|node| self.many(node, read)).unwrap_or_default();
                 names.into_iter().map(|name| Action::RemoveScheduledTask { name }).collect()
             }
             "uninstall_program" => vec![self.uninstall_program(fields)],
@@ -280,6 +280,26 @@ impl Walker {
             return None;
         }
         Some(pattern)
+    }
+
+    /// A glob over the tasks of Windows, whose names are paths with `\` and may have blanks.
+    fn task_glob(&mut self, node: &Node) -> Option<Pattern> {
+        let pattern = self.glob(node)?;
+        let text = pattern.as_str();
+        let (wrong, help) = if is_too_general(&pattern) {
+            ("could match almost anything", "name what the product installs")
+        } else if text.starts_with('-') || text.contains(|c: char| c.is_control() || "/:\"%".contains(c)) {
+            (
+                "cannot be the name of a task",
+                r"write it as the system lists it: `\Folder\Name`, or the name alone",
+            )
+        } else if text.to_ascii_lowercase().starts_with(r"\microsoft\") {
+            ("is of Windows itself", "name the product's own task")
+        } else {
+            return Some(pattern);
+        };
+        self.error(&node.place, format!("`{pattern}` {wrong}"), "no task is removed by this name", help);
+        None
     }
 
     fn remove_package(&mut self, fields: &Fields<'_>) -> Option<Action> {

@@ -11,12 +11,15 @@ const MAKERS_ROOT: &str = "MIIBdTCCASegAwIBAgIUG2Xrl4pBPTaMeKSub2Hlad0HshwwBQYDK
 const VENDORS_ROOT: &str = "MIIBvzCCAXGgAwIBAgIUa+ZvXCwe01n9btKcFIgdwwIIHx0wBQYDK2VwMFQxGTAXBgNVBAoMEEFPIEthc3BlcnNreSBMYWIxNzA1BgNVBAMMLkthc3BlcnNreSBBbnRpLVZpcnVzIFBlcnNvbmFsIFJvb3QgQ2VydGlmaWNhdGUwIBcNMjYxMTI3MDIzNTIzWhgPMjEyNjExMDMwMjM1MjNaMFQxGTAXBgNVBAoMEEFPIEthc3BlcnNreSBMYWIxNzA1BgNVBAMMLkthc3BlcnNreSBBbnRpLVZpcnVzIFBlcnNvbmFsIFJvb3QgQ2VydGlmaWNhdGUwKjAFBgMrZXADIQCKG2V2g8a8NXkyLmb0NKod+C9q8vbEdUaLbbu5Xq9J76NTMFEwHQYDVR0OBBYEFMRiQR2h6DlvbfwmPmY7w2lEgbQpMB8GA1UdIwQYMBaAFMRiQR2h6DlvbfwmPmY7w2lEgbQpMA8GA1UdEwEB/wQFMAMBAf8wBQYDK2VwA0EAgNZjpevq6w7kt5p81vmfMQTzPSKAZHgHVhnKjK9jDJOvaInNmTMRysacbN0plkfY44Z2HYqTFLKp261tUXiUCQ==";
 
 const SOFTWARE: &str = "HKEY_LOCAL_MACHINE\\SOFTWARE";
+const KEYBOARDS: &str =
+    "HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Control\\Class\\{4d36e96b-e325-11ce-bfc1-08002be10318}";
 const ROOTS: &str = "Microsoft\\SystemCertificates\\ROOT\\Certificates";
 const TASKS: &str = "Microsoft\\Windows NT\\CurrentVersion\\Schedule\\TaskCache";
 
 impl WineHost {
     /// Adds it: keys of servicing and of Windows Update, an uninstall entry in each view, a task in the
-    /// scheduler's cache, a certificate in the machine's root store.
+    /// scheduler's cache, a certificate in the machine's root store, the
+    /// filter of the keyboards' class.
     #[track_caller]
     pub fn furnish(&self) {
         let mut text = String::new();
@@ -28,6 +31,11 @@ impl WineHost {
         ] {
             text.push_str(&format!("[{SOFTWARE}\\{key}]\r\n\r\n"));
         }
+        let filters: Vec<u8> = "kbdclass\0\0".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        text.push_str(&format!(
+            "[{KEYBOARDS}]\r\n\"UpperFilters\"={}\r\n\r\n",
+            hex_of_kind("hex(7)", &filters)
+        ));
         text.push_str(&certificate(MAKERS_ROOT));
         text.push_str(&task(
             "\\Microsoft\\Windows\\Defrag\\ScheduledDefrag",
@@ -99,6 +107,10 @@ fn task(name: &str, command: &str, arguments: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
+    hex_of_kind("hex", bytes)
+}
+
+fn hex_of_kind(kind: &str, bytes: &[u8]) -> String {
     let digits: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("hex:{}", digits.join(","))
+    format!("{kind}:{}", digits.join(","))
 }

@@ -3,7 +3,7 @@
 
 use super::answers::Answers;
 use super::ask::{Ask, ROOT_STORES};
-use super::registry::{Standing, long};
+use super::registry::Standing;
 use crate::facts::certificates::of_der;
 use crate::facts::listing::{Asker, Builder};
 use crate::facts::{Certificate, Listing};
@@ -39,7 +39,7 @@ pub(super) fn parse(answers: &Answers<'_>) -> Listing<Certificate> {
         let before = builder.items().len();
         for key in listed.below(store) {
             let blob = blobs.key(&key.path).and_then(|key| key.value("Blob"));
-            let read = blob.and_then(|value| of_der(&long(store), certificate(&bytes(&value.data)?)?));
+            let read = blob.and_then(|value| of_der(&key.path, certificate(&bytes(&value.data)?)?));
             match read {
                 Some(read) => builder.push(read),
                 None => builder.gap(format!("a certificate in `{store}` is not understood")),

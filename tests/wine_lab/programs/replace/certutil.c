@@ -69,6 +69,14 @@ static int named(PCCERT_CONTEXT certificate, const wchar_t *id)
     return !_wcsicmp(serial, id) || !_wcsicmp(print, id) || wcsstr(subject, id);
 }
 
+// Wine's crypt32 leaves the key of a certificate that it deletes.
+static void forget(const wchar_t *name, const wchar_t *print)
+{
+    wchar_t key[200];
+    _snwprintf(key, 200, L"SOFTWARE\\Microsoft\\SystemCertificates\\%ls\\Certificates\\%ls", name, print);
+    RegDeleteTreeW(HKEY_LOCAL_MACHINE, key);
+}
+
 static int store(const wchar_t *verb, const wchar_t *name, const wchar_t *id, int remove)
 {
     HCERTSTORE store = CertOpenStore(CERT_STORE_PROV_SYSTEM_W, 0, 0, CERT_SYSTEM_STORE_LOCAL_MACHINE, name);
@@ -86,8 +94,15 @@ static int store(const wchar_t *verb, const wchar_t *name, const wchar_t *id, in
             continue;
         found++;
         if (remove) {
-            CertDeleteCertificateFromStore(CertDuplicateCertificateContext(at));
+            // An enumeration does not go on behind a certificate that is deleted: it begins anew.
+            CertGetCertificateContextProperty(at, CERT_SHA1_HASH_PROP_ID, hash, &size);
+            hex_of(hash, 20, 0, print);
+            if (!CertDeleteCertificateFromStore(at))
+                return finished(verb, GetLastError(), L"The certificate cannot be deleted.");
+            forget(name, print);
             out(L"Deleting Certificate %d\n", number - 1);
+            at = NULL;
+            number = 0;
             continue;
         }
         hex_of(at->pCertInfo->SerialNumber.pbData, at->pCertInfo->SerialNumber.cbData, 1, serial);
