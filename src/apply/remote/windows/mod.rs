@@ -12,8 +12,7 @@
 //! said to be valid for the whole lease; output is bounded when it is sent (2 MiB of each stream, or none of
 //! it), not on the host's disk; a step gets nothing on standard input.
 //!
-//! No plan has Windows steps yet, so nothing of this is reached. Not done: breaking a live lock while its run
-//! is idle hangs on Wine and is unproven elsewhere; a `&` in the path of `%ProgramData%` is refused. A step whose
+//! Not done: breaking a live lock while its run is idle hangs on Wine and is unproven elsewhere; a `&` in the path of `%ProgramData%` is refused. A step whose
 //! text has a variable that the login has too (`%errorlevel%`) is not begun on Wine, whose `cmd` expands it.
 
 mod stream;
