@@ -202,10 +202,8 @@ fn the_product_goes_first_and_the_agent_last_each_with_its_own_password() {
     assert_eq!(agent.encodings["KLUNINSTPASSWD"], SecretEncoding::Utf16leHex);
     let kes = host.steps.iter().find(|step| step.env.contains_key("KLPASSWD")).unwrap();
     assert!(kes.encodings.is_empty());
-    assert_eq!(
-        (kes.reboot_codes.as_slice(), kes.retry_on.as_slice()),
-        ([3010, 1641].as_slice(), [1618].as_slice())
-    );
+    assert_eq!(kes.reboot_codes, [3010, 1641]);
+    assert!(kes.retry_on.is_empty() && kes.script.contains("1618"), "waits for its turn by itself");
 }
 
 #[test]

@@ -103,6 +103,7 @@ fn steps(actions: Vec<Action>, facts: &Facts) -> Vec<PlannedStep> {
         after: Vec::new(),
         settle: Duration::ZERO,
         opt_in: None,
+        managed_by: None,
         report_only: None,
         place: place.clone(),
     };

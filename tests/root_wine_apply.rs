@@ -285,17 +285,29 @@ fn each_kind_of_package_ends_in_its_state_and_the_password_is_nowhere() {
 #[test]
 fn what_refuses_is_blocked_what_fails_has_failed_and_what_needs_a_reboot_gets_one() {
     let lab = WineLab::new();
-    let hosts = lab.start_all(vec![lab.host("password"), lab.host("reboot"), lab.host("agent")]);
-    for (host, kind) in hosts.iter().zip([Kind::Password, Kind::Reboot, Kind::HexPassword]) {
+    let names = ["password", "reboot", "agent", "busy"];
+    let hosts = lab.start_all(names.iter().map(|name| lab.host(name)).collect());
+    let kinds = [Kind::Password, Kind::Reboot, Kind::HexPassword, Kind::Plain];
+    for (host, kind) in hosts.iter().zip(kinds) {
         host.furnish();
         host.install(&Msi::new(kind));
     }
+    let other = Msi::new(Kind::Slow(40)).named("Another vendor suite");
+    hosts[3].install(&other);
     let fleet = Fleet::new(&lab, &hosts, "if-needed");
     let (plan, _) = fleet.plan("plan.json");
-    let (report, output) = fleet.apply(&plan, 3);
+    let (report, output) = std::thread::scope(|scope| {
+        // Somebody else uninstalls something on one of them meanwhile.
+        let uninstalling = format!("msiexec /x {} /qn /norestart", other.product_code);
+        let busy = &hosts[3];
+        scope.spawn(move || busy.run(&uninstalling));
+        fleet.apply(&plan, 3)
+    });
     let states = states(&report);
-    let told = ["password", "reboot", "agent"].map(|name| states[name].as_str());
-    assert_eq!(told, ["blocked", "removed", "failed"], "{report:#}\n{}", output.stderr);
+    let told = names.map(|name| states[name].as_str());
+    assert_eq!(told, ["blocked", "removed", "failed", "removed"], "{report:#}\n{}", output.stderr);
+    let codes: Vec<_> = hosts[3].msiexec_calls().iter().map(|call| call.code).collect();
+    assert!(codes.contains(&Some(1618)), "it was waited for: {codes:?}");
     let why = |name: &str| text(&host_of(&report, name)["reason"]);
     assert!(why("password").contains("Not allowed"), "{}", why("password"));
     // Nothing says that the agent refused: that is told as it is.

@@ -303,3 +303,23 @@ fn tools_that_say_nothing_are_no_reason_to_go_on() {
         assert!(said.contains(why), "{said}");
     }
 }
+
+#[test]
+fn a_live_lock_can_be_broken_where_nothing_runs() {
+    let lab = WineLab::new();
+    let host = lab.host("win01").start();
+    let one = Run::new(&host, "run-1");
+    assert!(matches!(one.lock(), LockAnswer::Taken { .. }));
+    let mut other = Run::new(&host, "run-2");
+    other.order.break_lock = true;
+    let LockAnswer::Taken { from: Some(from), broken: true, .. } = other.lock() else { panic!("not taken") };
+    assert!(from.starts_with("run run-1 of "), "{from}");
+    // Whose lock it was notices that, and runs nothing.
+    let StepAnswer::LockLost(holder) = one.begin(&step("echo x>C:\\ran.txt\nexit /b 0\n", 60), "a.1") else {
+        panic!("begun")
+    };
+    assert_eq!(holder.run, "run-2");
+    assert_eq!(other.release(), None);
+    assert!(!host.exists("C:\\ran.txt"));
+    is_clean(&host);
+}

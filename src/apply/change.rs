@@ -7,7 +7,7 @@ use super::work::{End, Work, all_well};
 use crate::facts::Facts;
 use crate::model::deliberate::{self, Defect};
 use crate::model::event::{Phase, StepResult};
-use crate::model::{Finding, HostState, Platform, SinkError};
+use crate::model::{Finding, HostState, Platform, ProductState, SinkError};
 use crate::plan::PlannedStep;
 use crate::verify::{
     StepSummary, Verdict, after_apply, nothing_but_extensions, reboot_removes_the_rest, with_extensions,
@@ -186,6 +186,16 @@ impl Work<'_> {
         reboot_removes_the_rest(&found, &self.only_extensions(&found, &facts))
     }
 
+    /// Whether it could be told before whether a product is there, and now it cannot.
+    fn is_less_known(&self, found: &[Finding]) -> bool {
+        let was_unknown = |product: &str| {
+            let before = self.host.findings.iter().find(|finding| finding.product == product);
+            before.is_none_or(|finding| finding.result == ProductState::Unknown)
+        };
+        let unknown = |finding: &&Finding| finding.result == ProductState::Unknown && !finding.is_exempt();
+        found.iter().filter(unknown).any(|finding| !was_unknown(&finding.product))
+    }
+
     /// Whether no waiting helps: what is left goes with the next boot, or nobody consented in time.
     fn is_left_to_others(&self, facts: &Facts, found: &[Finding], waited: Duration) -> bool {
         let left = self.only_extensions(found, facts);
@@ -208,6 +218,7 @@ impl Work<'_> {
         let began = reach.steady();
         let mut renewed = began;
         let mut delay = Duration::from_millis(500);
+        let mut doubted = false;
         loop {
             self.activity("verifying");
             let Ok(facts) = self.look(reach, &self.context.plan.questions).await else { return Ok(None) };
@@ -216,7 +227,10 @@ impl Work<'_> {
             let left = limit.saturating_sub(now.saturating_sub(began));
             // Every look is an attempt with the password: one that is refused is not tried again.
             let root_lost = facts.privilege.become_failed.is_some();
-            let settled = self.all_gone(&found)
+            // What was known before may only not have been answered this once.
+            let doubtful = !doubted && self.is_less_known(&found);
+            doubted |= doubtful;
+            let settled = (self.all_gone(&found) && !doubtful)
                 || root_lost
                 || left.is_zero()
                 || self.is_left_to_others(&facts, &found, now.saturating_sub(began));

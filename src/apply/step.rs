@@ -11,7 +11,7 @@ use crate::facts::Questions;
 use crate::model::deliberate::{self, Defect};
 use crate::model::event::{OutputRef, StepResult};
 use crate::model::output::escape_line;
-use crate::model::{BootIdentity, BoundedOutput, Event, SinkError, Truth};
+use crate::model::{BootIdentity, BoundedOutput, Event, Redactor, SinkError, Truth};
 use crate::plan::PlannedStep;
 use crate::playbook::Rule;
 use crate::verify::product_is_gone;
@@ -373,7 +373,7 @@ impl Work<'_> {
         end.status = Some(status);
         end.reboot_needed = step.reboot_codes.contains(&status);
         let of_installer = step.kind == "uninstall_program";
-        let said = || said_last(of_installer, stdout, stderr);
+        let said = || said_last(of_installer, self.context.redactor, stdout, stderr);
         if refuses(step, stdout, stderr) {
             end.result = StepResult::Blocked;
             end.reason = Some(format!("the product refuses: {}", said()));
@@ -536,10 +536,17 @@ fn refuses(step: &PlannedStep, stdout: &BoundedOutput, stderr: &BoundedOutput) -
     pattern.compile().is_ok_and(|regex| regex.is_match(&stdout.text()) || regex.is_match(&stderr.text()))
 }
 
-fn said_last(of_installer: bool, stdout: &BoundedOutput, stderr: &BoundedOutput) -> String {
+fn said_last(
+    of_installer: bool,
+    redactor: &Redactor,
+    stdout: &BoundedOutput,
+    stderr: &BoundedOutput,
+) -> String {
     let last = |text: &str| text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned);
     let telling = |text: &str| installer::telling_line(text).map(str::to_owned);
-    let text = [stderr.text(), stdout.text()]
+    // Before anything is cut off: the half of a secret would not be recognised any more.
+    let text = [stderr, stdout]
+        .map(|output| redactor.redact_text(&output.text()))
         .into_iter()
         .find_map(|text| if of_installer { telling(&text) } else { last(&text) });
     let line: String = text.unwrap_or_else(|| "no output".to_owned()).chars().take(300).collect();

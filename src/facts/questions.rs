@@ -13,6 +13,10 @@ impl Questions {
             product.residue.iter().for_each(|rule| questions.add_rule(rule));
             product.version.iter().for_each(|source| questions.add_version(source));
             product.remove.iter().for_each(|step| questions.add_step(step));
+            if let Some(server) = &product.managed_by {
+                let values = questions.registry.entry(server.registry.as_str().to_owned()).or_default();
+                values.insert(server.value.clone());
+            }
         }
         playbook.policy.require_protection.iter().for_each(|rule| questions.add_rule(rule));
         questions

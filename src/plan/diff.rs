@@ -164,6 +164,7 @@ fn compare_hosts(a: &PlannedHost, b: &PlannedHost, lines: &mut Lines) {
         host.not_planned.iter().map(|entry| format!("{} ({})", entry.product, entry.reason)).collect()
     };
     lines.only(&format!("host {name}: not planned"), &reasons(a), &reasons(b), Clone::clone);
+    lines.only(&format!("host {name}: warning"), &a.warnings, &b.warnings, Clone::clone);
 }
 
 fn protection(host: &PlannedHost) -> String {

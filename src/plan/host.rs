@@ -454,8 +454,7 @@ impl Subject<'_> {
         }
         if let Action::UninstallProgram { secrets, accept, reboot_codes, blocked_if, .. } = action {
             let codes = render::windows::codes(accept, reboot_codes);
-            (planned.accept, planned.reboot_codes, planned.retry_on) =
-                (codes.accept, codes.reboot, codes.retry);
+            (planned.accept, planned.reboot_codes) = (codes.accept, codes.reboot);
             planned.blocked_if = blocked_if.as_ref().map(|pattern| TextPattern(pattern.0.clone()));
             pass_on(planned, secrets);
         }

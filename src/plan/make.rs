@@ -1,6 +1,7 @@
 //! Findings → plan. Pure: the same input gives the same bytes.
 
 use super::host::{self, HostPlan, Subject};
+use super::managed;
 use super::protection;
 use super::waves::{self, Member};
 use super::{Plan, PlannedConnection, PlannedHost, PlannedProduct, SecretReference};
@@ -201,6 +202,7 @@ fn plan_host(
         reboot: None,
         protection: None,
         not_planned: Vec::new(),
+        warnings: Vec::new(),
         gone_after: Vec::new(),
     };
     match input.outcome {
@@ -232,6 +234,7 @@ fn plan_host(
                 host.reboot = reboot;
                 host.not_planned = not_planned;
                 host.gone_after = gone_after;
+                host.warnings = managed::warnings(&products, facts, &findings);
                 let required = playbook.policy.require_protection.as_ref();
                 host.protection = required.map(|rule| protection::of(rule, facts));
             }

@@ -10,6 +10,7 @@ mod effect;
 mod file;
 mod host;
 mod make;
+mod managed;
 mod order;
 mod programs;
 mod protection;
@@ -233,6 +234,10 @@ pub struct PlannedHost {
     /// What is, or may be, there and why nothing is planned for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_planned: Vec<NotPlanned>,
+    /// What whoever applies the plan must know of this host. May hold strings of the host: escape before
+    /// showing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// The products that must be absent afterwards.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone_after: Vec<String>,

@@ -273,6 +273,9 @@ fn host_body(host: &PlannedHost, page: &mut Page) {
             page.line(4, &format!("{}  {}", step.id, step.summary));
         }
     }
+    for warning in &host.warnings {
+        page.line(2, &format!("warning: {warning}"));
+    }
     if !host.gone_after.is_empty() {
         page.line(2, &format!("gone afterwards: {}", host.gone_after.join(", ")));
     }

@@ -72,6 +72,7 @@ pub(crate) fn product(id: &str, remove: Vec<Step>) -> Product {
         after: Vec::new(),
         settle: Duration::from_secs(120),
         opt_in: None,
+        managed_by: None,
         report_only: None,
         place: place(3),
     }

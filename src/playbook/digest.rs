@@ -60,6 +60,7 @@ impl Text {
             after,
             settle,
             opt_in,
+            managed_by,
             report_only,
             place: _,
         } = product;
@@ -69,6 +70,9 @@ impl Text {
         }
         self.line("product.rules", &(detect, residue));
         self.line("product.order", &(after, settle.as_secs(), opt_in, report_only));
+        if let Some(managed_by) = managed_by {
+            self.line("product.managed_by", managed_by);
+        }
         remove.iter().for_each(|step| self.step(step));
     }
 

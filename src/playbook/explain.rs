@@ -37,6 +37,12 @@ pub fn explain(product: &Product) -> String {
             rule(&mut out, residue, 1);
         }
     }
+    if let Some(server) = &product.managed_by {
+        out.push_str(&format!(
+            "\nA server may install it again; a host tells its address in `{}` of `{}`.\n",
+            server.value, server.registry
+        ));
+    }
     removal(&mut out, product);
     sources(&mut out, product);
     out

@@ -80,30 +80,35 @@ impl Construct {
     }
 }
 
-const fn key(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, kind: Kind, doc: &'static str) -> Key {
     Key { name, kind, required: false, doc }
 }
 
-const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+pub(super) const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Key {
     Key { name, kind, required: true, doc }
 }
 
 /// A construct without a short form.
-const fn plain(name: &'static str, keys: &'static [Key], doc: &'static str) -> Construct {
+pub(super) const fn plain(name: &'static str, keys: &'static [Key], doc: &'static str) -> Construct {
     Construct { name, keys, main: None, at_least_one: &[], exactly_one: &[], doc }
 }
 
 /// A construct whose short form sets `main`.
-const fn short(name: &'static str, main: &'static str, keys: &'static [Key], doc: &'static str) -> Construct {
+pub(super) const fn short(
+    name: &'static str,
+    main: &'static str,
+    keys: &'static [Key],
+    doc: &'static str,
+) -> Construct {
     Construct { name, keys, main: Some(main), at_least_one: &[], exactly_one: &[], doc }
 }
 
-const TEXTS: Kind = Kind::Many(&Kind::Text);
-const GLOBS: Kind = Kind::Many(&Kind::Glob);
-const PATHS: Kind = Kind::Many(&Kind::Path);
-const REGISTRY_KEYS: Kind = Kind::Many(&Kind::RegistryKey);
-const CODE: Kind = Kind::Integer(i32::MIN as i64, i32::MAX as i64);
-const CODES: Kind = Kind::Many(&CODE);
+pub(super) const TEXTS: Kind = Kind::Many(&Kind::Text);
+pub(super) const GLOBS: Kind = Kind::Many(&Kind::Glob);
+pub(super) const PATHS: Kind = Kind::Many(&Kind::Path);
+pub(super) const REGISTRY_KEYS: Kind = Kind::Many(&Kind::RegistryKey);
+pub(super) const CODE: Kind = Kind::Integer(i32::MIN as i64, i32::MAX as i64);
+pub(super) const CODES: Kind = Kind::Many(&CODE);
 
 /// The words of `platforms`, as in `model::Platform`.
 pub(super) const PLATFORMS: &[&str] = &["linux", "macos", "windows"];
@@ -171,7 +176,7 @@ pub(super) static SECRET_USE: Construct = short(
     "a secret, and in which form it is passed on",
 );
 
-const SECRET_USES: Kind = Kind::Named(&Kind::Short(&SECRET_USE));
+pub(super) const SECRET_USES: Kind = Kind::Named(&Kind::Short(&SECRET_USE));
 
 pub(super) static PRODUCT: Construct = plain(
     "product",
@@ -194,9 +199,19 @@ pub(super) static PRODUCT: Construct = plain(
         key("after", Kind::Many(&Kind::Text), "products that are done before it on the same host"),
         key("settle", Kind::Duration, "how long to keep asking until it is gone; `1m` if left out"),
         key("opt_in", Kind::Id, "a word without which it is not removed (`--allow WORD`)"),
+        key("managed_by", Kind::Construct(&MANAGED_BY), "where the server stands that may install it again"),
         key("report_only", Kind::Text, "why it is reported and never removed"),
     ],
     "one thing that a vendor ships under one name with one way of removal",
+);
+
+pub(super) static MANAGED_BY: Construct = plain(
+    "server of a product",
+    &[
+        required("registry", Kind::RegistryKey, "a registry key of Windows"),
+        required("value", Kind::Text, "its value that holds the server's address"),
+    ],
+    "where a host tells the address of the server that manages the product",
 );
 
 pub(super) static VERSION: Construct = Construct {
@@ -427,167 +442,6 @@ pub(super) const FOREIGN_CHECKS: [(&str, &str); 6] = [
     ("system_extension", "macos"),
     ("app", "macos"),
 ];
-
-/// The keys that every step has, inside its map or beside its word.
-pub(super) static STEP_COMMON: &[Key] = &[
-    key("when", Kind::Rule, "it is planned only where this is true"),
-    key("effect", Kind::Rule, "what must be true after it"),
-    key("timeout", Kind::Duration, "how long it may take; `10m` if left out"),
-    key("opt_in", Kind::Id, "a word without which it is left out (`--allow WORD`)"),
-];
-
-/// The steps, those that this version does not obey last.
-pub(super) static STEPS: &[Construct] = &[
-    short("stop_service", "name", &[required("name", TEXTS, "unit or init script")], "stops a service"),
-    short(
-        "delete_service",
-        "name",
-        &[required("name", TEXTS, "unit or init script")],
-        "stops, disables and deletes a service",
-    ),
-    short(
-        "remove_package",
-        "names",
-        &[
-            required("names", GLOBS, "names or globs, in the order of removal"),
-            key("purge", Kind::Boolean, "whether configuration goes too"),
-        ],
-        "removes packages in one transaction of dpkg or rpm",
-    ),
-    Construct {
-        exactly_one: &["exe", "name"],
-        ..short(
-            "kill_process",
-            "exe",
-            &[
-                key("exe", PATHS, "the executable's path; not on Windows"),
-                key("name", TEXTS, "the executable's file name, such as `avpui.exe`; on Windows"),
-            ],
-            "kills every process of an executable",
-        )
-    },
-    short(
-        "remove_path",
-        "path",
-        &[required("path", PATHS, "absolute path or glob")],
-        "deletes a file or a tree",
-    ),
-    short("remove_user", "name", &[required("name", TEXTS, "login name")], "deletes a local user"),
-    short("remove_group", "name", &[required("name", TEXTS, "its name")], "deletes a local group"),
-    short(
-        "remove_certificate",
-        "subject",
-        &[required("subject", Kind::Regex, "an expression over its subject")],
-        "removes certificates from the trust store",
-    ),
-    short(
-        "remove_scheduled_task",
-        "name",
-        &[required(
-            "name",
-            GLOBS,
-            "the cron file's or the timer's name; a task's path without its first `\\`",
-        )],
-        "removes a cron file, a timer, or a task of Windows' scheduler",
-    ),
-    short(
-        "run",
-        "command",
-        &[
-            required("command", Kind::Text, "the command, run by `sh -c`"),
-            key("accept", CODES, "exit codes that are accepted; `0` if left out"),
-            key("reboot_codes", CODES, "exit codes that mean: done, and a reboot is needed"),
-            key("retry_on", CODES, "exit codes on which it is tried again"),
-            key("blocked_if", Kind::Regex, "output which says that the product refuses"),
-            key("env", SECRET_USES, "environment variables from secrets: variable, secret"),
-            key("stdin", Kind::Text, "the secret that the command reads"),
-        ],
-        "runs a command",
-    ),
-    short(
-        "manual",
-        "instructions",
-        &[required("instructions", Kind::Text, "what a person must do")],
-        "something only a person can do",
-    ),
-    short(
-        "wait_for",
-        "rule",
-        &[required("rule", Kind::Rule, "a rule such as `not: { process: NAME }`")],
-        "waits until a rule is true",
-    ),
-    short(
-        "require",
-        "rule",
-        &[
-            required("rule", Kind::Rule, "a rule such as `not: { process: NAME }`"),
-            key("message", Kind::Text, "what to say when it is not true"),
-            key("waived_by", Kind::Id, "a word with which it is not asked (`--allow WORD`)"),
-        ],
-        "goes on only if a rule is true",
-    ),
-    short(
-        "reboot",
-        "reason",
-        &[key("reason", Kind::Text, "why")],
-        "reboots the host and waits for a new boot; `timeout` is `20m` if left out",
-    ),
-    plain(
-        "upload",
-        &[
-            required("source", Kind::Text, "a file of the controller"),
-            required("to", Kind::Path, "where it goes on the host"),
-            required("sha256", Kind::Text, "the SHA-256 of the file, 64 hexadecimal digits in quotes"),
-            key("mode", Kind::Text, "its mode, such as `0755`"),
-        ],
-        "puts a file on the host",
-    ),
-    Construct {
-        at_least_one: &["name", "publisher", "product_code"],
-        ..short(
-            "uninstall_program",
-            "name",
-            &[
-                key("name", Kind::Glob, "display name"),
-                key("publisher", Kind::Glob, "publisher"),
-                key("product_code", Kind::Text, "MSI product code"),
-                key("properties", Kind::Named(&Kind::Text), "MSI properties"),
-                key("secrets", SECRET_USES, "MSI properties from secrets: property, secret"),
-                key(
-                    "arguments",
-                    Kind::Text,
-                    "what makes an uninstall command quiet that is none of MSI: `/S`",
-                ),
-                key("accept", CODES, "exit codes that are accepted; `[0, 1605]` if left out"),
-                key(
-                    "reboot_codes",
-                    CODES,
-                    "exit codes that mean: done, and a reboot is needed; `[3010, 1641]` if left out",
-                ),
-                key("blocked_if", Kind::Regex, "output or log which says that the product refuses"),
-            ],
-            "runs the own uninstaller of every Windows program that is all of this",
-        )
-    },
-    short(
-        "delete_registry",
-        "key",
-        &[
-            required("key", REGISTRY_KEYS, "the key, or a glob over such"),
-            key("value", Kind::Text, "the name of a value; the whole key if left out"),
-        ],
-        "deletes a Windows registry key with all below it, or a value",
-    ),
-    short(
-        "forget_receipt",
-        "id",
-        &[required("id", GLOBS, "its id, or a glob over such")],
-        "makes macOS forget an installer receipt",
-    ),
-];
-
-/// The steps that this version reads but does not obey.
-pub(super) const UNOBEYED_STEPS: [&str; 1] = ["upload"];
 
 /// The words that join rules.
 pub(super) const JOINS: [(&str, &str); 3] =

@@ -11,6 +11,7 @@ mod danger_windows;
 mod digest;
 mod explain;
 mod keys;
+mod keys_steps;
 mod lint;
 pub mod pattern;
 pub mod product;
@@ -36,8 +37,8 @@ pub use explain::explain;
 pub use lint::lint;
 pub use pattern::{Matcher, Pattern, fold_path, is_windows_path};
 pub use product::{
-    Budget, Playbook, Policy, Product, RebootPolicy, SecretDeclaration, Unobeyed, VersionSource, Wave,
-    WaveHosts,
+    Budget, ManagedBy, Playbook, Policy, Product, RebootPolicy, SecretDeclaration, Unobeyed, VersionSource,
+    Wave, WaveHosts,
 };
 pub use read::{IncludeLoader, Included, Loaded, parse, read};
 pub use rule::{Check, PackageState, PathKind, Rule, TextPattern};

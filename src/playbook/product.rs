@@ -74,6 +74,15 @@ pub struct SecretDeclaration {
     pub place: Place,
 }
 
+/// A registry value of Windows that holds the address of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ManagedBy {
+    /// The key.
+    pub registry: Pattern,
+    /// The value's name.
+    pub value: String,
+}
+
 /// One thing a vendor ships under one name with one way of removal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Product {
@@ -105,6 +114,8 @@ pub struct Product {
     pub settle: Duration,
     /// Removed only when the run allows this word.
     pub opt_in: Option<String>,
+    /// Where a host tells the address of the server that manages it, and may install it again.
+    pub managed_by: Option<ManagedBy>,
     /// It is only reported, never removed, for this reason.
     pub report_only: Option<String>,
     /// Where its id stands.

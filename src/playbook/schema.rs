@@ -8,7 +8,8 @@
 //! `report_only` with `remove`, a `reboot` that the policy forbids, windows, `policy` and `waves` in an included file, the same key beside a step
 //! and inside it.
 
-use super::keys::{CHECKS, Construct, JOINS, Key, Kind, PLAYBOOK, STEP_COMMON, STEPS};
+use super::keys::{CHECKS, Construct, JOINS, Key, Kind, PLAYBOOK};
+use super::keys_steps::{STEP_COMMON, STEPS};
 use serde_json::{Map, Value, json};
 
 /// The schema as a JSON document, for editors.

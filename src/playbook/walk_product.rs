@@ -1,8 +1,8 @@
 //! Nodes → products, secrets, policy and waves.
 
-use super::keys::{CLASSES, PLATFORMS, POLICY, PRODUCT, REBOOT_POLICIES, SECRET, VERSION, WAVE};
+use super::keys::{CLASSES, MANAGED_BY, PLATFORMS, POLICY, PRODUCT, REBOOT_POLICIES, SECRET, VERSION, WAVE};
 use super::product::{
-    Budget, Policy, Product, RebootPolicy, SecretDeclaration, VersionSource, Wave, WaveHosts,
+    Budget, ManagedBy, Policy, Product, RebootPolicy, SecretDeclaration, VersionSource, Wave, WaveHosts,
 };
 use super::rule::Rule;
 use super::walk::{Fields, LONGEST, Walker};
@@ -57,6 +57,7 @@ impl Walker {
                 .and_then(|n| self.duration(n, Duration::ZERO, LONGEST))
                 .unwrap_or(SETTLE),
             opt_in: fields.get("opt_in").and_then(|node| self.id(node)),
+            managed_by: fields.get("managed_by").and_then(|node| self.managed_by(node)),
             report_only: self.optional_text(&fields, "report_only"),
             place,
         };
@@ -70,6 +71,13 @@ impl Walker {
             );
         }
         Some(ReadProduct { product, after: after_places })
+    }
+
+    fn managed_by(&mut self, node: &Node) -> Option<ManagedBy> {
+        let fields = self.fields(node, &MANAGED_BY, "`managed_by`", &node.place, &[])?;
+        let registry = fields.get("registry").and_then(|node| self.registry_key(node));
+        let value = fields.get("value").and_then(|node| self.sendable_text(node));
+        Some(ManagedBy { registry: registry?, value: value? })
     }
 
     fn optional_text(&mut self, fields: &Fields<'_>, key: &str) -> Option<String> {

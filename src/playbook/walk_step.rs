@@ -1,7 +1,8 @@
 //! Nodes → steps.
 
 use super::danger::{is_too_general, path_refusal};
-use super::keys::{Construct, ENCODINGS, SECRET_USE, STEP_COMMON, STEPS, UNOBEYED_STEPS, find};
+use super::keys::{Construct, ENCODINGS, SECRET_USE, find};
+use super::keys_steps::{STEP_COMMON, STEPS, UNOBEYED_STEPS};
 use super::pattern::Pattern;
 use super::product::Unobeyed;
 use super::rule::Rule;

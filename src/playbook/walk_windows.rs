@@ -75,6 +75,16 @@ impl Walker {
             .collect()
     }
 
+    /// A name that can be asked of Windows.
+    pub(super) fn sendable_text(&mut self, node: &Node) -> Option<String> {
+        let text = self.text(node)?;
+        if can_be_sent(&text) {
+            return Some(text);
+        }
+        self.unsendable(node, "this name");
+        None
+    }
+
     /// A glob over programs' names or publishers that says enough to be meant.
     pub(super) fn program_glob(&mut self, node: &Node) -> Option<Pattern> {
         let pattern = self.glob(node)?;

@@ -245,6 +245,7 @@ fn planned_host(name: &str, plan: &Plan, things: Things, random: &mut Random) ->
         reboot,
         protection: None,
         not_planned: Vec::<NotPlanned>::new(),
+        warnings: Vec::new(),
         gone_after,
     }
 }

@@ -29,7 +29,7 @@ int wmain(int count, wchar_t **words)
     set(HKEY_LOCAL_MACHINE, prefetch, L"BootId", REG_DWORD, &boots, sizeof boots);
     SC_HANDLE manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT);
     SC_HANDLE service = OpenServiceW(manager, L"Schedule", SERVICE_QUERY_STATUS | SERVICE_START);
-    for (tries = 0; tries < 500; tries++) {
+    for (tries = 0; tries < 3000; tries++) {
         SERVICE_STATUS status = {0};
         if (QueryServiceStatus(service, &status) && status.dwCurrentState == SERVICE_RUNNING)
             return 0;

@@ -51,7 +51,7 @@ int wmain(int count, wchar_t **words)
         ResumeThread(child.hThread);
         WaitForSingleObject(child.hProcess, INFINITE);
         GetExitCodeProcess(child.hProcess, &code);
-        if (code != 9009 || _wcsnicmp(command, L"cmd.exe ", 8))
+        if (code != 9009 || wcspbrk(command, L"&|"))
             break;
         Sleep(300);
     }

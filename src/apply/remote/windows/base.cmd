@@ -187,6 +187,8 @@ for /f "delims=" %%n in ('dir /b /ad "!UP_S!.*" ^<nul 2^>nul') do call :litter "
 exit /b 0
 :litter
 if not exist "%~1\x.cmd" exit /b 0
+rem One that was cut before it ran has no `live`, and may have secrets. One that still comes in runs nothing then,
+rem as its files are not whole any more.
 call :free "%~1\live"
-if defined UP_FREE if exist "%~1\live" rd /s /q "%~1" <nul >nul
+if defined UP_FREE rd /s /q "%~1" <nul >nul
 exit /b 0

@@ -38,7 +38,11 @@ del /f /q "!UP_RUN!\renew" <nul >nul
 set /a UP_LEFT=UP_LEASE
 :second
 ping -n 2 127.0.0.1 <nul >nul
-if errorlevel 1 goto leave
+if not errorlevel 1 goto counted
+rem Without a clock the lease is over, unless a step still runs: removing a network filter may stop even this.
+call :living
+if not defined UP_LIVING goto leave
+:counted
 set /a UP_LEFT-=1
 if !UP_LEFT! gtr 0 goto tick
 call :living

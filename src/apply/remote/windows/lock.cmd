@@ -10,6 +10,10 @@ set "UP_BROKEN=whole"
 call :holder
 call :free hold
 if not defined UP_FREE goto taken
+rem Its keeper may have been killed while a step of its run goes on.
+set "UP_LIVING="
+for /d %%d in (*) do if not "%%d"=="!UP_RUN!" if exist "%%d\made" if not defined UP_LIVING call :living "%%d"
+if defined UP_LIVING goto held
 if not defined UP_ITS_RUN goto take
 if "!UP_ITS_RUN!"=="!UP_RUN!" goto take
 set "UP_FROM=run !UP_ITS_RUN! of !UP_ITS_OWNER!: expired"

@@ -24,15 +24,16 @@ const BUSY: i32 = 1618;
 pub(in crate::plan) struct Codes {
     pub(in crate::plan) accept: Vec<i32>,
     pub(in crate::plan) reboot: Vec<i32>,
-    pub(in crate::plan) retry: Vec<i32>,
+    /// Whether another installation is waited for.
+    waits: bool,
 }
 
 /// The codes by which a step's end is judged, with those that are meant where none are given.
 pub(in crate::plan) fn codes(accept: &[i32], reboot: &[i32]) -> Codes {
     let or = |given: &[i32], usual: &[i32]| if given.is_empty() { usual.to_vec() } else { given.to_vec() };
     let (accept, reboot) = (or(accept, &DONE), or(reboot, &REBOOT));
-    let retry = [BUSY].into_iter().filter(|code| !accept.contains(code) && !reboot.contains(code)).collect();
-    Codes { accept, reboot, retry }
+    let waits = !accept.contains(&BUSY) && !reboot.contains(&BUSY);
+    Codes { accept, reboot, waits }
 }
 
 /// How one program is uninstalled.
@@ -87,8 +88,18 @@ pub(super) fn uninstall(action: &Action, context: &Context<'_>) -> Result<Option
             }
         };
         lines.push(format!("echo uproot: uninstalls {name}"));
+        // One program is tried again, not those before it: what they said would be forgotten.
+        lines.push(format!(":try{number}"));
         lines.push(format!("{command} <nul"));
         lines.push("set \"UP_THIS=!errorlevel!\"".to_owned());
+        if codes.waits {
+            lines.push(format!("if not \"!UP_THIS!\"==\"{BUSY}\" goto judge{number}"));
+            lines.push("set /a UP_NAPS+=1".to_owned());
+            lines.push(format!("if !UP_NAPS! geq {} goto judge{number}", (context.timeout / 10).max(1)));
+            lines.push("ping -n 6 127.0.0.1 <nul >nul".to_owned());
+            lines.push(format!("goto try{number}"));
+            lines.push(format!(":judge{number}"));
+        }
         for code in &codes.reboot {
             lines.push(format!("if \"!UP_THIS!\"==\"{code}\" goto reboot{number}"));
         }
@@ -115,6 +126,7 @@ pub(super) fn uninstall(action: &Action, context: &Context<'_>) -> Result<Option
     );
     // A variable of the host's own would be taken for one of these.
     lines.insert(0, "set \"UP_REBOOT=\"".to_owned());
+    lines.insert(1, "set /a UP_NAPS=0".to_owned());
     Ok(Some(Rendered { commands, script: batch(lines) }))
 }
 
@@ -279,6 +291,15 @@ mod tests {
     }
 
     #[test]
+    fn another_installation_is_waited_for_by_the_program_that_met_it() {
+        let facts = host(vec![entry(CODE, "Kaspersky Endpoint Security for Windows", None, None)]);
+        let script = rendered(&action(None), &facts).unwrap().unwrap().script;
+        let at = |text: &str| script.find(text).unwrap_or_else(|| panic!("{text}: {script}"));
+        assert!(at(":try1\n") < at("msiexec /x") && at("msiexec /x") < at("==\"1618\" goto judge1"));
+        assert!(at("goto try1\n") < at(":judge1\n") && at(":judge1\n") < at("goto reboot1"));
+    }
+
+    #[test]
     fn what_is_not_of_windows_installer_goes_by_its_quiet_command() {
         let exe = r#""C:\Program Files (x86)\Kaspersky Lab\uninst.exe" /S"#;
         let quiet = host(vec![entry("kes", "Kaspersky Endpoint Security", Some("x"), Some(exe))]);
@@ -322,8 +343,8 @@ mod tests {
     #[test]
     fn the_usual_codes_hold_where_none_are_given() {
         let usual = codes(&[], &[]);
-        assert_eq!((usual.accept, usual.reboot, usual.retry), (vec![0, 1605], vec![3010, 1641], vec![1618]));
+        assert_eq!((usual.accept, usual.reboot, usual.waits), (vec![0, 1605], vec![3010, 1641], true));
         let given = codes(&[0, 1618], &[1]);
-        assert_eq!((given.accept, given.reboot, given.retry), (vec![0, 1618], vec![1], Vec::new()));
+        assert_eq!((given.accept, given.reboot, given.waits), (vec![0, 1618], vec![1], false));
     }
 }
