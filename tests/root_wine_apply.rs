@@ -15,6 +15,7 @@ mod wine_lab;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use wine_lab::{Kind, MSI_PASSWORD, Msi, Output, WineHost, WineLab};
 
 const PLAYBOOK: &str = r#"uproot: 1
@@ -100,6 +101,9 @@ products:
           secrets: { KLUNINSTPASSWD: { secret: agent_password, encoding: utf16le-hex } }
     settle: 5s
 "#;
+
+/// Both tests at once would have more Wine hosts at work than two cores carry.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// A fleet of Wine hosts with the playbook and what a run of uproot needs.
 struct Fleet<'a> {
@@ -199,6 +203,7 @@ fn forms(password: &str) -> Vec<Vec<u8>> {
 
 #[test]
 fn each_kind_of_package_ends_in_its_state_and_the_password_is_nowhere() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let lab = WineLab::new();
     let russian = Kind::Localized("Антивирус Касперского".to_owned(), 1251);
     let kinds = [
@@ -284,6 +289,7 @@ fn each_kind_of_package_ends_in_its_state_and_the_password_is_nowhere() {
 
 #[test]
 fn what_refuses_is_blocked_what_fails_has_failed_and_what_needs_a_reboot_gets_one() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let lab = WineLab::new();
     let names = ["password", "reboot", "agent", "busy"];
     let hosts = lab.start_all(names.iter().map(|name| lab.host(name)).collect());
