@@ -36,6 +36,9 @@ rd "!UP_S!.!UP_NONCE!.new" <nul >nul 2>nul
 rem Compared with this exchange's own folder, which nobody else can have made: no name has to be read.
 cd /d "!UP_A!"
 call :list
+rem Once more, as one program that could not be started is no reason to lose a step.
+if not defined UP_LIST call :nap
+if not defined UP_LIST call :list
 set "UP_OURS=!UP_LIST!"
 set "UP_WHY=icacls does not show who may use a folder"
 if not defined UP_OURS exit /b 1
@@ -45,6 +48,8 @@ set "UP_WHY=`!UP_S!` is not a folder that can be entered"
 cd /d "!UP_S!" <nul >nul
 if /i not "!cd!"=="!UP_S!" exit /b 1
 call :list
+if not defined UP_LIST call :nap
+if not defined UP_LIST call :list
 set "UP_WHY=`!UP_S!` is open to others"
 if not "!UP_LIST!"=="!UP_OURS!" cd /d "!UP_A!"
 if not "!UP_LIST!"=="!UP_OURS!" exit /b 1
