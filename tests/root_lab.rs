@@ -217,7 +217,12 @@ fn hostile_login_shells_are_hostile() {
         // They end only with their hosts.
         let sessions =
             [scope.spawn(|| hangs.ssh("echo x").stdout), scope.spawn(|| floods.ssh("head -c 9 >&2").stdout)];
-        std::thread::sleep(Duration::from_millis(700));
+        let flood = "for pid in $(pgrep -x yes); do sed -n 's/^wchar: //p' /proc/$pid/io; done";
+        lab::wait_for("a flood of a megabyte", Duration::from_secs(60), || {
+            let written = floods.exec_root(flood).stdout;
+            let written: Vec<u64> = written.lines().filter_map(|line| line.parse().ok()).collect();
+            (written.len() == 2 && written.iter().all(|bytes| *bytes > 1_500_000)).then_some(())
+        });
         assert!(sessions.iter().all(|session| !session.is_finished()));
         hangs
             .exec_root("kill -9 $(cat /proc/[0-9]*/stat | sed -n 's/^\\([0-9]*\\) (sleep).*/\\1/p')")

@@ -15,7 +15,7 @@ mod wine_lab;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
-use wine_lab::{Output, WineHost, WineLab};
+use wine_lab::{WineHost, WineLab};
 
 /// A product with something of each kind.
 const PLAYBOOK: &str = r#"uproot: 1
@@ -50,14 +50,6 @@ products:
       - remove_scheduled_task: '\Kaspersky Lab\*'
 "#;
 
-/// Runs `uproot VERB` on these hosts.
-fn ask(lab: &WineLab, hosts: &[&WineHost], words: &[&str]) -> Output {
-    let inventory = lab.inventory_file(hosts.iter().copied());
-    let (known, runs) = (lab.known_hosts(), lab.dir().join("runs"));
-    let [inventory, known, runs] = [&inventory, &known, &runs].map(|path| path.to_str().unwrap());
-    lab.uproot(&[words, &["-i", inventory, "--known-hosts", known, "--runs", runs]].concat())
-}
-
 /// The plan for these hosts, and where it is.
 fn plan(lab: &WineLab, hosts: &[&WineHost]) -> (Value, PathBuf) {
     plan_by(lab, hosts, PLAYBOOK)
@@ -68,7 +60,7 @@ fn plan_by(lab: &WineLab, hosts: &[&WineHost], playbook: &str) -> (Value, PathBu
     let playbook = lab.write("playbook.yml", playbook);
     let out = lab.dir().join("plan.json");
     let words = ["plan", "--playbook", playbook.to_str().unwrap(), "--force", "--out", out.to_str().unwrap()];
-    let _ = ask(lab, hosts, &words).expect_code(0);
+    let _ = lab.ask(hosts, &words).expect_code(0);
     (serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap(), out)
 }
 
@@ -139,13 +131,6 @@ fn results(report: &Value) -> Vec<(String, String)> {
     steps.map(|step| (text(step, "step"), text(step, "result"))).collect()
 }
 
-/// Nothing of uproot is on the host any more: no file, no task.
-#[track_caller]
-fn nothing_of_ours_on(host: &WineHost) {
-    let left = host.run("dir /b /a C:\\ProgramData\\uproot* 2>nul & schtasks /query /fo csv /nh").stdout;
-    assert!(!left.contains("uproot"), "{left}");
-}
-
 #[test]
 fn each_step_does_what_it_says_and_no_more() {
     let lab = WineLab::new();
@@ -171,7 +156,7 @@ fn each_step_does_what_it_says_and_no_more() {
     let roots = host.run("certutil -store Root").stdout;
     assert!(!roots.contains("Kaspersky"), "{roots}");
     assert!(!host.run("schtasks /query /fo csv /nh").stdout.contains("Kaspersky"));
-    nothing_of_ours_on(&host);
+    host.has_nothing_of_uproot();
     let (again, _) = plan(&lab, &[&host]);
     assert_eq!(again["hosts"][0]["state"], "clean", "{again:#}");
 }
@@ -189,7 +174,7 @@ fn a_service_that_refuses_to_stop_is_left_alone_and_blocks_the_host() {
     assert!(text.contains("service AVP.KES.21 refuses to stop"), "{report:#}");
     assert!(runs(&host, "AVP.KES.21"));
     assert!(host.exists("Program Files\\Kaspersky Lab\\KES.21\\data\\base.dat"), "nothing after it was done");
-    nothing_of_ours_on(&host);
+    host.has_nothing_of_uproot();
 }
 
 #[test]
@@ -205,7 +190,7 @@ fn a_driver_that_a_device_class_lists_is_never_deleted() {
     assert_eq!(report["hosts"][0]["state"], "failed", "{report:#}");
     assert!(report["hosts"][0].to_string().contains("klif stays: the registry lists it"), "{report:#}");
     assert!(host.service_exists("klif"));
-    nothing_of_ours_on(&host);
+    host.has_nothing_of_uproot();
 }
 
 /// A host with a folder that a program holds, under a name that no step knows.
@@ -256,5 +241,5 @@ fn what_is_in_use_waits_for_the_next_start() {
         !host.exists(FOLDER) && !host.run("schtasks /query /fo csv /nh").stdout.contains("uproot")
     });
     assert!(host.exists("Program Files\\Kaspersky Lab\\NetworkAgent\\kept.txt"));
-    nothing_of_ours_on(&host);
+    host.has_nothing_of_uproot();
 }

@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use wine_lab::{Kind, MSI_PASSWORD, Msi, Output, WineHost, WineLab};
+use wine_lab::{Kind, MSI_PASSWORD, Msi, Output, WineHost, WineLab, host_of};
 
 const PLAYBOOK: &str = r#"uproot: 1
 name: Wine fleet
@@ -128,11 +128,8 @@ impl<'a> Fleet<'a> {
 
     /// A verb that looks at the hosts.
     fn ask(&self, words: &[&str]) -> Output {
-        let inventory = self.lab.inventory_file(self.hosts.iter().copied());
-        let known = self.lab.known_hosts();
-        let [inventory, known] = [&inventory, &known].map(|path| path.to_str().unwrap());
-        let own = ["--playbook", &self.playbook, "-i", inventory, "--known-hosts", known];
-        self.uproot(&[words, &own].concat())
+        let words = [words, &["--playbook", &self.playbook]].concat();
+        self.lab.ask_with(&self.hosts, &words, &self.environment)
     }
 
     fn plan(&self, name: &str) -> (String, Value) {
@@ -160,19 +157,6 @@ fn states(report: &Value) -> BTreeMap<String, String> {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value}")).to_owned()
-}
-
-#[track_caller]
-fn host_of<'r>(report: &'r Value, name: &str) -> &'r Value {
-    let hosts = report["hosts"].as_array().unwrap();
-    hosts.iter().find(|host| host["host"] == name).unwrap_or_else(|| panic!("{report:#}"))
-}
-
-/// Nothing of uproot is on the host any more: no file, no task.
-#[track_caller]
-fn is_left_clean(host: &WineHost) {
-    let left = host.run("dir /b /a C:\\ProgramData\\uproot* 2>nul & schtasks /query /fo csv /nh").stdout;
-    assert!(!left.contains("uproot"), "{}: {left}", host.name());
 }
 
 /// No file below has the password, in any of the forms in which it was sent.
@@ -258,7 +242,8 @@ fn each_kind_of_package_ends_in_its_state_and_the_password_is_nowhere() {
         let removals: Vec<_> = calls.iter().filter(|call| call.line.contains("/x")).collect();
         assert_eq!(removals.len(), usize::from(*kind != Kind::PerUser), "{}: {calls:#?}", host.name());
         assert!(removals.iter().all(|call| call.line.contains(&package.product_code)));
-        is_left_clean(host);
+        assert!(host_of(&report, host.name())["lock"]["left"].is_null(), "{report:#}");
+        host.has_nothing_of_uproot();
     }
     let left = host_of(&report, "leaves");
     assert!(text(&left["reason"]).contains("klif") || left.to_string().contains("klif"), "{left:#}");
@@ -287,6 +272,11 @@ fn each_kind_of_package_ends_in_its_state_and_the_password_is_nowhere() {
     }
 }
 
+/// Whether an installation has met another one.
+fn was_busy(host: &WineHost) -> bool {
+    host.msiexec_calls().iter().any(|call| call.code == Some(1618))
+}
+
 #[test]
 fn what_refuses_is_blocked_what_fails_has_failed_and_what_needs_a_reboot_gets_one() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -298,26 +288,31 @@ fn what_refuses_is_blocked_what_fails_has_failed_and_what_needs_a_reboot_gets_on
         host.furnish();
         host.install(&Msi::new(kind));
     }
-    let other = Msi::new(Kind::Slow(40)).named("Another vendor suite");
+    let mut other = Msi::new(Kind::Slow(240)).named("Another vendor suite");
+    (other.service, other.folder) = ("OtherSuite".to_owned(), "Other suite".to_owned());
     hosts[3].install(&other);
     let fleet = Fleet::new(&lab, &hosts, "if-needed");
     let (plan, _) = fleet.plan("plan.json");
     let (report, output) = std::thread::scope(|scope| {
-        // Somebody else uninstalls something on one of them meanwhile.
+        // Somebody else uninstalls something on one of them, until uproot has met it.
         let uninstalling = format!("msiexec /x {} /qn /norestart", other.product_code);
         let busy = &hosts[3];
         scope.spawn(move || busy.run(&uninstalling));
+        busy.wait_until("somebody else uninstalls", |busy| !busy.setup_runs().is_empty());
+        scope.spawn(move || {
+            busy.wait_until("uproot has met it", was_busy);
+            std::fs::write(busy.path("").join("go-on"), "").unwrap();
+        });
         fleet.apply(&plan, 3)
     });
     let states = states(&report);
     let told = names.map(|name| states[name].as_str());
     assert_eq!(told, ["blocked", "removed", "failed", "removed"], "{report:#}\n{}", output.stderr);
-    let codes: Vec<_> = hosts[3].msiexec_calls().iter().map(|call| call.code).collect();
-    assert!(codes.contains(&Some(1618)), "it was waited for: {codes:?}");
+    assert!(was_busy(&hosts[3]), "it was waited for: {:?}", hosts[3].msiexec_calls());
     let why = |name: &str| text(&host_of(&report, name)["reason"]);
     assert!(why("password").contains("Not allowed"), "{}", why("password"));
     // Nothing says that the agent refused: that is told as it is.
     assert!(why("agent").contains("1603 (the installer failed"), "{}", why("agent"));
-    hosts.iter().for_each(is_left_clean);
+    hosts.iter().for_each(WineHost::has_nothing_of_uproot);
     assert!(hosts[0].key_exists("HKLM\\SOFTWARE\\KasperskyLab\\protected\\KES"), "it is still there");
 }

@@ -19,7 +19,7 @@ use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-use wine_lab::{Fault, Kind, Msi, Output, Running, ToolFault, WineHost, WineLab};
+use wine_lab::{Fault, Kind, Msi, Output, Running, ToolFault, WineHost, WineLab, host_of};
 
 /// Every check that Windows answers, for products named as the lab's packages are.
 const PLAYBOOK: &str = r#"uproot: 1
@@ -121,21 +121,6 @@ products:
     remove: [ remove_path: /opt/suite ]
 "#;
 
-/// Runs `uproot VERB` against these hosts.
-fn ask(lab: &WineLab, hosts: &[&WineHost], words: &[&str]) -> Output {
-    let inventory = lab.inventory_file(hosts.iter().copied());
-    let (known, runs) = (lab.known_hosts(), lab.dir().join("runs"));
-    let [inventory, known, runs] = [&inventory, &known, &runs].map(|path| path.to_str().unwrap());
-    lab.uproot(&[words, &["-i", inventory, "--known-hosts", known, "--runs", runs]].concat())
-}
-
-/// The hosts of a JSON report by name.
-#[track_caller]
-fn host_of<'a>(report: &'a Value, name: &str) -> &'a Value {
-    let hosts = report["hosts"].as_array().unwrap();
-    hosts.iter().find(|host| host["host"] == name).unwrap_or_else(|| panic!("{report:#}"))
-}
-
 /// Prints how long each host took.
 fn tell_times(report: &Value) {
     for host in report["hosts"].as_array().unwrap() {
@@ -174,7 +159,7 @@ fn one_run_asks_a_mixed_fleet_by_one_exec_a_host_with_the_whole_catalogue() {
     let facts = facts.parent().unwrap().to_str().unwrap();
     let words =
         ["identify", "--format", "json", "--become", "-i", more, "--known-hosts", known, "--facts", facts];
-    let report = ask(&lab, &hosts, &words).expect_code(1).json();
+    let report = lab.ask(&hosts, &words).expect_code(1).json();
     tell_times(&report);
     let of_mac = host_of(&report, "mac01");
     assert!(of_mac["address"].as_str().unwrap().starts_with("facts of 20"), "{of_mac:#}");
@@ -202,9 +187,9 @@ fn one_run_asks_a_mixed_fleet_by_one_exec_a_host_with_the_whole_catalogue() {
     assert_eq!(again["hosts"], report["hosts"]);
     // A host is asked or told of, not both.
     std::fs::write(format!("{facts}/mac01.json"), mac.to_string().replace("mac01", "pc01")).unwrap();
-    let twice = ask(&lab, &hosts[..1], &["verify", "--facts", facts]).expect_code(2);
+    let twice = lab.ask(&hosts[..1], &["verify", "--facts", facts]).expect_code(2);
     assert!(twice.stderr.contains("`pc01` is a host of the inventory"), "{twice}");
-    let _ = ask(&lab, &hosts[..1], &["verify"]).expect_code(0);
+    let _ = lab.ask(&hosts[..1], &["verify"]).expect_code(0);
 }
 
 /// The products that a host is said not to have.
@@ -313,7 +298,7 @@ fn each_kind_of_package_is_found_planned_for_nobody_and_gone_when_it_is_gone() {
     println!("{:?}: looked at", begin.elapsed());
 
     let words = ["identify", "--format", "json"];
-    let report = ask(&lab, &hosts, &[&words[..], &playbook].concat()).expect_code(1).json();
+    let report = lab.ask(&hosts, &[&words[..], &playbook].concat()).expect_code(1).json();
     tell_times(&report);
     for host in &hosts {
         let report = host_of(&report, host.name());
@@ -330,7 +315,7 @@ fn each_kind_of_package_is_found_planned_for_nobody_and_gone_when_it_is_gone() {
 
     let out = lab.dir().join("plan.json");
     let plan = ["plan", "--out", out.to_str().unwrap()];
-    let said = ask(&lab, &hosts, &[&plan[..], &playbook].concat()).expect_code(0);
+    let said = lab.ask(&hosts, &[&plan[..], &playbook].concat()).expect_code(0);
     assert!(said.stdout.contains("this version removes nothing on Windows"), "{said}");
     let written: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
     for host in written["hosts"].as_array().unwrap() {
@@ -361,7 +346,7 @@ fn each_kind_of_package_is_found_planned_for_nobody_and_gone_when_it_is_gone() {
     plain.trust_vendor();
     println!("{:?}: removed", begin.elapsed());
     let report =
-        ask(&lab, &hosts, &[&["verify", "--format", "json"], &playbook[..]].concat()).expect_code(1).json();
+        lab.ask(&hosts, &[&["verify", "--format", "json"], &playbook[..]].concat()).expect_code(1).json();
     for host in &hosts {
         let report = host_of(&report, host.name());
         let left: Vec<_> =

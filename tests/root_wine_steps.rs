@@ -134,12 +134,6 @@ fn ended(answer: StepAnswer) -> (i32, String, String) {
     }
 }
 
-/// Nothing of uproot is on the host any more: no file, no task.
-fn is_clean(host: &WineHost) {
-    let left = host.run("dir /b /a C:\\ProgramData\\uproot* 2>nul & schtasks /query /fo csv /nh").stdout;
-    assert!(!left.contains("uproot"), "{left}");
-}
-
 #[test]
 fn a_step_runs_apart_and_nothing_is_left() {
     let lab = WineLab::new();
@@ -160,7 +154,7 @@ fn a_step_runs_apart_and_nothing_is_left() {
     assert_eq!(host.task_runs().iter().filter(|(name, _)| name.ends_with("a.1")).count(), 1);
     assert_eq!(run.renew(), Ok(None));
     assert_eq!(run.release(), None);
-    is_clean(&host);
+    host.has_nothing_of_uproot();
     let calls = format!("{:?}{:?}", host.task_runs(), host.execs());
     assert!(!calls.contains("50%"), "{calls}");
 }
@@ -207,7 +201,7 @@ fn a_lease_that_nobody_renews_ends() {
     };
     assert!(from.unwrap().ends_with(": expired"));
     assert_eq!(other.release(), None);
-    is_clean(&host);
+    host.has_nothing_of_uproot();
 }
 
 #[test]
@@ -241,7 +235,7 @@ fn a_step_outlives_its_connection_and_a_reboot_is_told_from_its_end() {
     assert!(matches!(answer, StepAnswer::NotBegun(_)), "{answer:?}");
     assert!(!host.exists("C:\\ran.txt"));
     assert_eq!(again.release(), None);
-    is_clean(&host);
+    host.has_nothing_of_uproot();
 }
 
 #[test]
@@ -265,7 +259,7 @@ fn a_stream_that_is_cut_anywhere_runs_nothing() {
     let _ = host.ssh("cmd.exe /d /q", lines.join("\r\n").as_bytes());
     assert!(!host.exists("C:\\ran.txt"));
     assert_eq!(run.release(), None);
-    is_clean(&host);
+    host.has_nothing_of_uproot();
 }
 
 #[test]
@@ -289,7 +283,7 @@ fn a_folder_that_others_may_use_is_refused() {
     host.flag("not-elevated", true);
     let LockAnswer::Refused(why) = run.lock() else { panic!("taken") };
     assert!(why.contains("no administrator"), "{why}");
-    is_clean(&host);
+    host.has_nothing_of_uproot();
 }
 
 /// Wine's own tools say nothing and end with 0.
@@ -321,5 +315,5 @@ fn a_live_lock_can_be_broken_where_nothing_runs() {
     assert_eq!(holder.run, "run-2");
     assert_eq!(other.release(), None);
     assert!(!host.exists("C:\\ran.txt"));
-    is_clean(&host);
+    host.has_nothing_of_uproot();
 }

@@ -17,7 +17,6 @@ use crate::model::output::shell_word;
 use crate::model::{Cancel, Event, EventSink, ExitCode, HostState, ProductState, Redactor};
 use crate::plan::approval;
 use crate::plan::{self, Plan, PlannedConnection};
-use crate::playbook::RebootPolicy;
 use crate::report::Report;
 use crate::signature::{self, ValidSignature};
 use std::collections::BTreeMap;
@@ -132,13 +131,12 @@ fn second_plan(
     let mut again = arguments.clone();
     again.make.connect.limit = Some(hosts.join(","));
     let others = report.hosts.iter().filter(|host| !shown.contains_key(host.host.as_str()));
-    let pending_is_ok = plan.reboot == RebootPolicy::PendingIsOk;
     let others: Vec<_> = others.map(|host| host.state).collect();
     let second = plan_and_apply(&again)?;
     Ok(if others.is_empty() {
         second
     } else {
-        second.worst(ExitCode::of_states_under(others, pending_is_ok))
+        second.worst(ExitCode::of_states_under(others, report.pending_is_ok()))
     })
 }
 

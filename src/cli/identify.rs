@@ -135,7 +135,8 @@ impl Look<'_> {
             _ => BTreeMap::new(),
         };
         let judge = Judge::new(self.scope, Timestamp::now());
-        let closer = || self.options_of_documents();
+        let closer =
+            || saved_facts::closer(self.verb, self.documents_of.unwrap_or(Path::new("")), &self.options());
         saved_facts::record(&log, self.playbook, &judge, self.documents, &closer)?;
         let outcomes = survey(
             &Survey {
@@ -166,13 +167,6 @@ impl Look<'_> {
         ];
         let given = options.into_iter().filter_map(|(name, value)| Some((name, value?)));
         given.map(|(name, value)| format!(" --{name} {}", shell_word(&value))).collect()
-    }
-
-    /// The command that shows more of the hosts whose facts were saved.
-    fn options_of_documents(&self) -> String {
-        let verb = self.verb;
-        let directory = self.documents_of.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
-        format!("uproot {verb} --facts {}{} -v", shell_word(&directory), self.options())
     }
 
     fn start(&self, arguments: &super::args::ConnectArguments) -> Start<'_> {

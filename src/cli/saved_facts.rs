@@ -53,6 +53,15 @@ pub(super) fn refuse_twins<'h>(
     }
 }
 
+/// The command that shows more of hosts whose facts were saved in a directory.
+pub(super) fn closer(verb: &str, directory: &Path, options: &str) -> String {
+    format!("uproot {verb}{}{options} -v", option("facts", directory))
+}
+
+fn option(name: &str, path: &Path) -> String {
+    format!(" --{name} {}", shell_word(&path.to_string_lossy()))
+}
+
 /// Evaluates the rules on documents, and records what they give. `closer`: the command that shows more.
 pub(super) fn record(
     sink: &dyn EventSink,
@@ -114,11 +123,9 @@ pub(super) fn report(
     )?;
     let judge = Judge::new(&scope, Timestamp::now());
     // No run is kept that `runs show` could show.
-    let closer = || {
-        let option = |name: &str, path: &Path| format!(" --{name} {}", shell_word(&path.to_string_lossy()));
-        let playbook = arguments.playbook.as_deref().map(|file| option("playbook", file)).unwrap_or_default();
-        format!("uproot {verb}{}{playbook} -v", option("facts", directory))
-    };
+    let playbook_option =
+        arguments.playbook.as_deref().map(|file| option("playbook", file)).unwrap_or_default();
+    let closer = || closer(verb, directory, &playbook_option);
     let summary = record(&sink, playbook, &judge, &documents, &closer)?;
     let exit = against.exit_code(&Report::from_records(&sink.records())?)?;
     sink.record(None, Event::RunEnded { summary, exit })?;

@@ -2,7 +2,7 @@
 
 use super::text::{evidence_lines, matched_names};
 use crate::facts::{Facts, Gap, Listing};
-use crate::model::{Platform, Truth};
+use crate::model::Truth;
 
 /// Why a check could not be answered, and the option or command that would mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ impl Doubt {
 
     /// Something that root could have read; no remedy where root was asked already.
     pub(super) fn of_privilege(reason: impl Into<String>, facts: &Facts) -> Self {
-        let can_become = facts.privilege.uid != Some(0) && facts.platform != Some(Platform::Windows);
+        let can_become = facts.privilege.uid != Some(0) && !facts.is_windows();
         let remedy = can_become.then(|| BECOME.to_owned());
         Self { reason: reason.into(), remedy }
     }

@@ -210,7 +210,7 @@ fn process_line(process: &Process) -> String {
 fn process_doubt(process: &Process, facts: &Facts) -> Doubt {
     let Process { pid, name, exe, .. } = process;
     match exe {
-        None if facts.platform == Some(Platform::Windows) => Doubt::new(format!(
+        None if facts.is_windows() => Doubt::new(format!(
             "Windows does not tell by `tasklist` where the executable of process {pid} `{}` is",
             cut(name, 40)
         )),

@@ -478,3 +478,11 @@ pub struct Facts {
     #[serde(default, skip_serializing_if = "Listing::was_not_asked")]
     pub apps: Listing<App>,
 }
+
+impl Facts {
+    /// Whether they are of a host that was recognised as Windows.
+    #[must_use]
+    pub fn is_windows(&self) -> bool {
+        self.platform == Some(Platform::Windows)
+    }
+}

@@ -2,7 +2,6 @@
 
 use super::programs;
 use crate::facts::{Facts, Service};
-use crate::model::Platform;
 use crate::playbook::{Action, Check, PackageState, Pattern, Rule, Step};
 
 /// What must be true after the step: what its action implies and what the playbook adds. None where
@@ -21,17 +20,13 @@ pub(super) fn of_step(step: &Step, facts: &Facts) -> Option<Rule> {
 /// service to the checks.
 fn is_untold(action: &Action, facts: &Facts) -> bool {
     let Action::StopService { name } = action else { return false };
-    let on_windows = is_windows(facts);
+    let on_windows = facts.is_windows();
     let named = |service: &&Service| {
         let name = service_name(name);
         service.name == name || on_windows && service.name.eq_ignore_ascii_case(name)
     };
     let untold = |service: &Service| service.active.is_none() || on_windows && service.kind == "driver";
     facts.services.items.iter().filter(named).any(untold)
-}
-
-fn is_windows(facts: &Facts) -> bool {
-    facts.platform == Some(Platform::Windows)
 }
 
 fn of_action(action: &Action, facts: &Facts) -> Option<Rule> {
@@ -42,7 +37,7 @@ fn of_action(action: &Action, facts: &Facts) -> Option<Rule> {
         Action::DeleteService { name } => {
             let name = Pattern::new(service_name(name));
             let service = gone(Check::Service { name: name.clone(), running: None });
-            if is_windows(facts) {
+            if facts.is_windows() {
                 Rule::All(vec![service, gone(Check::Driver { name: Some(name), file: None })])
             } else {
                 service

@@ -259,7 +259,7 @@ impl Subject<'_> {
     /// Why steps cannot run as root, or as the system.
     fn no_root(&self) -> Option<String> {
         let privilege = &self.facts.privilege;
-        if self.facts.platform == Some(Platform::Windows) {
+        if self.facts.is_windows() {
             return match privilege.elevated {
                 Some(true) => None,
                 Some(false) => Some(
@@ -452,14 +452,14 @@ impl Subject<'_> {
             pass_on(planned, env);
             planned.stdin.clone_from(stdin);
         }
-        if let Action::UninstallProgram { secrets, accept, reboot_codes, blocked_if, .. } = action {
-            let codes = render::windows::codes(accept, reboot_codes);
-            (planned.accept, planned.reboot_codes) = (codes.accept, codes.reboot);
-            planned.blocked_if = blocked_if.as_ref().map(|pattern| TextPattern(pattern.0.clone()));
+        if let Action::UninstallProgram { secrets, .. } = action {
             pass_on(planned, secrets);
         }
-        if self.facts.platform == Some(Platform::Windows) {
+        if self.facts.is_windows() {
             let judged = render::windows::judged(action);
+            if !judged.accept.is_empty() {
+                planned.accept = judged.accept;
+            }
             planned.reboot_codes.extend(judged.reboot_codes);
             planned.blocked_if = planned.blocked_if.take().or(judged.blocked_if);
         }

@@ -48,17 +48,7 @@ pub(super) fn words(program: &Program) -> String {
 /// What must be true after they are uninstalled: none of their entries is there. By the keys of the entries,
 /// so that one entry of two that stays is not hidden by the other.
 pub(super) fn gone(programs: &[&Program]) -> Rule {
-    let rules = programs.iter().map(|program| {
-        let check = Check::Program {
-            name: None,
-            publisher: None,
-            product_code: Some(program.key.clone()),
-            version: None,
-            per_user: false,
-        };
-        Rule::Not(Box::new(Rule::Check(check)))
-    });
-    Rule::All(rules.collect())
+    Rule::All(programs.iter().map(|program| none_there(None, None, Some(&program.key))).collect())
 }
 
 /// What must be true where the host names none.

@@ -2,7 +2,6 @@
 
 use crate::detect::programs_named;
 use crate::facts::Facts;
-use crate::model::Platform;
 use crate::plan::render::quote::is_at_or_below;
 use crate::playbook::{Check, Pattern, Product, below_drive, fold_path};
 
@@ -46,7 +45,7 @@ fn path_used(target: &str, other: &Other<'_>, facts: &Facts) -> Option<String> {
 
 /// Whether a path is the target or below it.
 fn is_in(path: &str, target: &str, facts: &Facts) -> bool {
-    if facts.platform == Some(Platform::Windows) {
+    if facts.is_windows() {
         is_at_or_below(&fold_path(path), &fold_path(target))
     } else {
         is_at_or_below(path, target)
@@ -110,11 +109,11 @@ fn known_paths(check: &Check, facts: &Facts, target: &str) -> Vec<String> {
             let paths = running.filter(|path| matcher.matches(path).is_true()).collect();
             (exe, paths, facts.processes.is_complete())
         }
-        _ if facts.platform == Some(Platform::Windows) => return windows_files(check, facts),
+        _ if facts.is_windows() => return windows_files(check, facts),
         _ => return Vec::new(),
     };
     let is_within = || {
-        if facts.platform == Some(Platform::Windows) {
+        if facts.is_windows() {
             is_within(&below_drive(pattern.as_str()), &below_drive(target))
         } else {
             is_within(pattern.as_str(), target)

@@ -18,7 +18,7 @@ const SUPERVISOR: &str = include_str!("supervisor.sh");
 const BOOT: &str = include_str!("boot.sh");
 
 /// How long a command on the host may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// A host that is to be started.
 pub struct WineHostBuilder {
@@ -379,6 +379,13 @@ impl WineHost {
         self.path(windows_path).exists()
     }
 
+    /// Insists that nothing of uproot is on it any more: no file, no task.
+    #[track_caller]
+    pub fn has_nothing_of_uproot(&self) {
+        let left = self.run("dir /b /a C:\\ProgramData\\uproot* 2>nul & schtasks /query /fo csv /nh").stdout;
+        assert!(!left.contains("uproot"), "{}: {left}", self.name);
+    }
+
     /// Whether there is such a registry key, asked from the host's own side.
     #[must_use]
     pub fn key_exists(&self, key: &str) -> bool {
@@ -469,10 +476,10 @@ impl WineHost {
         self.boot();
     }
 
-    /// Waits until this holds, at most 30 seconds.
+    /// Waits until this holds, at most three minutes: other suites may be at work beside it.
     #[track_caller]
     pub fn wait_until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let end = Instant::now() + Duration::from_secs(30);
+        let end = Instant::now() + Duration::from_secs(180);
         while !holds(self) {
             assert!(Instant::now() < end, "waited in vain until {what}:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(50));

@@ -161,6 +161,24 @@ impl WineLab {
             .finish_within(std::time::Duration::from_secs(300))
     }
 
+    /// Runs `uproot VERB` on these hosts.
+    #[must_use]
+    #[track_caller]
+    pub fn ask(&self, hosts: &[&WineHost], words: &[&str]) -> Output {
+        self.ask_with(hosts, words, &[])
+    }
+
+    /// As `ask`, with further environment variables.
+    #[must_use]
+    #[track_caller]
+    pub fn ask_with(&self, hosts: &[&WineHost], words: &[&str], environment: &[(&str, &str)]) -> Output {
+        let inventory = self.inventory_file(hosts.iter().copied());
+        let (known, runs) = (self.known_hosts(), self.dir().join("runs"));
+        let [inventory, known, runs] = [&inventory, &known, &runs].map(|path| path.to_str().unwrap());
+        let own = ["-i", inventory, "--known-hosts", known, "--runs", runs];
+        self.uproot_with(&[words, &own].concat(), environment, b"")
+    }
+
     /// As `uproot`, but does not wait for its end.
     #[must_use]
     pub fn start_uproot<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Running {
@@ -187,6 +205,14 @@ impl WineLab {
         started.sort_by_key(|(number, _)| *number);
         started.into_iter().map(|(_, host)| host).collect()
     }
+}
+
+/// A host of a JSON report by its name.
+#[must_use]
+#[track_caller]
+pub fn host_of<'r>(report: &'r serde_json::Value, name: &str) -> &'r serde_json::Value {
+    let hosts = report["hosts"].as_array().unwrap();
+    hosts.iter().find(|host| host["host"] == name).unwrap_or_else(|| panic!("{report:#}"))
 }
 
 impl Inner {

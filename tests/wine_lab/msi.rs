@@ -30,7 +30,7 @@ pub enum Kind {
     /// Its removal returns at once; its own uninstall entry (`InstallWIX_{CODE}`) and its data in
     /// `C:\ProgramData\Kaspersky Lab\AVP21.3` go so many seconds later.
     Detaches(u32),
-    /// Its removal takes so many seconds.
+    /// Its removal takes so many seconds, or until `C:\go-on` is there.
     Slow(u32),
     /// Its removal fails for a reason of its own: 1603 whatever is given.
     Broken,
@@ -293,7 +293,7 @@ impl Msi {
         };
         match &self.kind {
             Kind::Reboot => "<InstallExecuteSequence><ScheduleReboot After='InstallFinalize'>REMOVE</ScheduleReboot></InstallExecuteSequence>".to_owned(),
-            Kind::Slow(seconds) => action(format!("/S /takes={seconds}")),
+            Kind::Slow(seconds) => action(format!("/S /takes={seconds} /until=C:\\go-on")),
             Kind::Detaches(seconds) => action(format!(
                 "/S /detach={seconds} \"/key=HKLM\\{}\" \"/dir=C:\\{}\"",
                 self.own_key(),

@@ -165,9 +165,7 @@ pub fn lookup_script(
 /// A step's script with its secrets in front.
 fn script_with_secrets(step: &PlannedStep, secrets: &BTreeMap<String, Secret>) -> String {
     let assigned = |variable: &str, name: &str| {
-        let value = secrets.get(name).map_or("", |secret| secret.expose());
-        let value = step.encodings.get(variable).copied().unwrap_or_default().encode(value);
-        format!("{variable}={}\n", single_quoted(&value))
+        format!("{variable}={}\n", single_quoted(&passed_on(step, variable, name, secrets)))
     };
     let mut script = String::new();
     for (variable, name) in &step.env {
@@ -179,6 +177,12 @@ fn script_with_secrets(step: &PlannedStep, secrets: &BTreeMap<String, Secret>) -
     }
     script.push_str(&step.script);
     script
+}
+
+/// The value of a secret as a step's variable has it; empty where an optional one has none.
+fn passed_on(step: &PlannedStep, variable: &str, name: &str, secrets: &BTreeMap<String, Secret>) -> String {
+    let value = secrets.get(name).map_or("", |secret| secret.expose());
+    step.encodings.get(variable).copied().unwrap_or_default().encode(value)
 }
 
 type Variables = Vec<(&'static str, String)>;

@@ -148,12 +148,8 @@ fn behind(line: &[u8], nonce: &str) -> usize {
     // A mark of an end is not longer than this.
     let from = line.len().saturating_sub(nonce.len() + 40);
     let end = line.get(from..).unwrap_or_default();
-    let at = end.windows(nonce.len()).position(|window| window == nonce.as_bytes());
-    at.filter(|at| {
-        end.get(*at..)
-            .is_some_and(|mark| mark.get(nonce.len()..).is_some_and(|rest| rest.starts_with(b" end ")))
-    })
-    .map_or(0, |at| from + at)
+    let is_mark = |window: &[u8]| window.strip_prefix(nonce.as_bytes()) == Some(b" end ".as_slice());
+    end.windows(nonce.len() + " end ".len()).position(is_mark).map_or(0, |at| from + at)
 }
 
 /// The word and the rest of a line that begins with the nonce.

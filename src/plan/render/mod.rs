@@ -22,7 +22,8 @@ mod tests;
 use super::effect::service_name;
 use crate::facts::{Facts, Listing};
 use crate::model::Platform;
-use crate::playbook::{Action, Product};
+use crate::playbook::{Action, Pattern, Product};
+use std::collections::BTreeMap;
 
 /// What a step is rendered from.
 pub(super) struct Context<'a> {
@@ -183,6 +184,20 @@ fn script(body: &str) -> String {
 /// None where it is.
 fn cannot_tell<T>(what: &str, listing: &Listing<T>) -> Option<String> {
     listing.gaps.first().map(|gap| format!("it cannot be told {what}: {}", gap.reason))
+}
+
+/// What the host answered for a path or registry key that a step names.
+fn listed<'f, T>(
+    pattern: &Pattern,
+    listings: &'f BTreeMap<String, Listing<T>>,
+) -> Result<&'f Listing<T>, String> {
+    let listing = listings.get(pattern.as_str());
+    listing.ok_or_else(|| format!("it cannot be told what is at `{pattern}`: this was not asked"))
+}
+
+/// What is planned where the answer names nothing there.
+fn nothing_at<T, R>(pattern: &Pattern, listing: &Listing<T>) -> Result<Option<R>, String> {
+    cannot_tell(&format!("what is at `{pattern}`"), listing).map_or(Ok(None), Err)
 }
 
 /// A host's string as it stands in a reason: bounded, so that a host cannot fill the plan.

@@ -5,7 +5,7 @@
 //! leads out to any of these. A link itself is unlinked, never followed.
 
 use super::quote::{is_at_or_below, is_exact_path, quote, words};
-use super::{Context, Rendered, bounded, cannot_tell, script};
+use super::{Context, Rendered, bounded, listed, nothing_at, script};
 use crate::facts::PathEntry;
 use crate::playbook::{Action, PathKind, Pattern, SHARED_DIRECTORIES};
 
@@ -65,12 +65,9 @@ pub(super) fn remove_by(
 
 /// What the facts know at the path, without what lies below another of them.
 fn targets<'f>(pattern: &Pattern, context: &Context<'f>) -> Result<Option<Vec<&'f PathEntry>>, String> {
-    let what = || format!("what is at `{pattern}`");
-    let Some(listing) = context.facts.paths.get(pattern.as_str()) else {
-        return Err(format!("it cannot be told {}: this was not asked", what()));
-    };
+    let listing = listed(pattern, &context.facts.paths)?;
     if listing.items.is_empty() {
-        return cannot_tell(&what(), listing).map_or(Ok(None), Err);
+        return nothing_at(pattern, listing);
     }
     // The facts name paths without a `/` too many; the playbook may not.
     let matcher = Pattern::new(tidy(pattern.as_str())).matcher();

@@ -34,8 +34,8 @@ int wmain(int count, wchar_t **words)
         _snwprintf(line, 33000, L"\"c:\\windows\\system32\\cmd.exe\" /c \"%ls\"", command);
     else
         wcscpy(line, L"\"c:\\windows\\system32\\cmd.exe\"");
-    // Wine at times does not find a program that is there, in its first moments after a start: 9009. Nothing was
-    // read or run then, so it is tried again.
+    // Wine at times does not find a program that is there: 9009. Nothing was read or run then where the command is
+    // that one program, so it is tried again.
     for (int tries = 0; tries < 5; tries++) {
         job = CreateJobObjectW(NULL, NULL);
         limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_BREAKAWAY_OK;

@@ -1,5 +1,6 @@
 // A vendor's own uninstaller, as products without Windows Installer have it, and some with it too.
 //   /takes=SECONDS   works so long
+//   /until=FILE      works until this file is there, if that is sooner
 //   /detach=SECONDS  returns 0 at once; a copy of it in %TEMP% does the work after so many seconds
 //   /key=KEY         deletes this registry key (HKLM\..., HKLM32\... for the 32-bit view, HKCU\...), may come twice
 //   /dir=FOLDER      deletes this folder
@@ -45,11 +46,13 @@ static void delete_key(const wchar_t *key)
 int wmain(int count, wchar_t **words)
 {
     static wchar_t self[MAX_PATH], copy[MAX_PATH], line[4000];
-    const wchar_t *keys[2] = {0}, *folder = NULL, *detach = NULL;
+    const wchar_t *keys[2] = {0}, *folder = NULL, *detach = NULL, *until = NULL;
     int i, code = 0, seconds = 0, many = 0, silent = 0;
     for (i = 1; i < count; i++) {
         if (!wcsncmp(words[i], L"/takes=", 7))
             seconds = _wtoi(words[i] + 7);
+        else if (!wcsncmp(words[i], L"/until=", 7))
+            until = words[i] + 7;
         else if (!wcsncmp(words[i], L"/detach=", 8))
             detach = words[i] + 8;
         else if (!wcsncmp(words[i], L"/key=", 5) && many < 2)
@@ -82,7 +85,11 @@ int wmain(int count, wchar_t **words)
             return 1;
         return 0;
     }
-    Sleep(seconds * 1000);
+    for (i = 0; i < seconds * 10; i++) {
+        if (until && GetFileAttributesW(until) != INVALID_FILE_ATTRIBUTES)
+            break;
+        Sleep(100);
+    }
     if (!code || code == 3010 || code == 1641) {
         for (i = 0; i < many; i++)
             delete_key(keys[i]);

@@ -36,9 +36,6 @@ rd "!UP_S!.!UP_NONCE!.new" <nul >nul 2>nul
 rem Compared with this exchange's own folder, which nobody else can have made: no name has to be read.
 cd /d "!UP_A!"
 call :list
-rem Once more, as one program that could not be started is no reason to lose a step.
-if not defined UP_LIST call :nap
-if not defined UP_LIST call :list
 set "UP_OURS=!UP_LIST!"
 set "UP_WHY=icacls does not show who may use a folder"
 if not defined UP_OURS exit /b 1
@@ -48,8 +45,6 @@ set "UP_WHY=`!UP_S!` is not a folder that can be entered"
 cd /d "!UP_S!" <nul >nul
 if /i not "!cd!"=="!UP_S!" exit /b 1
 call :list
-if not defined UP_LIST call :nap
-if not defined UP_LIST call :list
 set "UP_WHY=`!UP_S!` is open to others"
 if not "!UP_LIST!"=="!UP_OURS!" cd /d "!UP_A!"
 if not "!UP_LIST!"=="!UP_OURS!" exit /b 1
@@ -63,8 +58,15 @@ if not defined UP_SAME exit /b 1
 set "UP_WHY="
 exit /b 0
 
-rem Who may use the current folder, as icacls lists it.
+rem Who may use the current folder, as icacls lists it. Asked once more where it says nothing: one program that could
+rem not be started is no reason to lose a step.
 :list
+call :listed
+if defined UP_LIST exit /b 0
+call :nap
+call :listed
+exit /b 0
+:listed
 set "UP_LIST="
 for /f "delims=" %%l in ('icacls . ^<nul 2^>nul') do set "UP_LIST=!UP_LIST!%%l;"
 exit /b 0

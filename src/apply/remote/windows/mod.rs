@@ -12,14 +12,14 @@
 //! said to be valid for the whole lease; output is bounded when it is sent (2 MiB of each stream, or none of
 //! it), not on the host's disk; a step gets nothing on standard input.
 //!
-//! Not done: breaking a live lock while its run is idle hangs on Wine and is unproven elsewhere; a `&` in the path of `%ProgramData%` is refused. A step whose
-//! text has a variable that the login has too (`%errorlevel%`) is not begun on Wine, whose `cmd` expands it.
+//! Not done: a `&` in the path of `%ProgramData%` is refused. A step whose text has a variable that the login has too
+//! (`%errorlevel%`) is not begun on Wine, whose `cmd` expands it.
 
 mod stream;
 
 pub use stream::TextError;
 
-use super::{LEASE_SECONDS, NameError, file_name, one_line};
+use super::{LEASE_SECONDS, NameError, file_name, one_line, passed_on};
 use crate::apply::reach::{LockOrder, StepOrder};
 use crate::model::Secret;
 use crate::plan::PlannedStep;
@@ -268,8 +268,7 @@ fn environment(step: &PlannedStep, secrets: &BTreeMap<String, Secret>) -> Result
         if !good {
             return Err(OrderError::Variable(variable.clone()));
         }
-        let value = secrets.get(name).map_or("", |secret| secret.expose());
-        let value = step.encodings.get(variable).copied().unwrap_or_default().encode(value);
+        let value = passed_on(step, variable, name, secrets);
         let plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic() && byte != b'"';
         if value.len() > LONGEST_SECRET || !value.bytes().all(plain) {
             return Err(OrderError::Secret(name.clone()));

@@ -18,8 +18,6 @@ mod task;
 mod tests;
 mod uninstall;
 
-pub(in crate::plan) use uninstall::codes;
-
 use super::{Context, Rendered, kind, not_here};
 use crate::plan::effect::service_name;
 use crate::playbook::{Action, TextPattern};
@@ -54,9 +52,11 @@ pub(super) fn render(action: &Action, context: &Context<'_>) -> Result<Option<Re
     }
 }
 
-/// How the end of a step is judged, where the playbook has no word in that.
+/// How the end of a step is judged, besides what a `run` of the playbook says for itself.
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::plan) struct Judged {
+    /// Codes that are accepted; empty: 0 alone.
+    pub(in crate::plan) accept: Vec<i32>,
     /// Codes which say that a reboot is needed.
     pub(in crate::plan) reboot_codes: Vec<i32>,
     /// Output by which a product refuses: the host ends `blocked`, and nothing is forced.
@@ -71,6 +71,11 @@ pub(in crate::plan) fn judged(action: &Action) -> Judged {
     };
     let later = || vec![REBOOT_NEEDED];
     match action {
+        Action::UninstallProgram { accept, reboot_codes, blocked_if, .. } => {
+            let codes = uninstall::codes(accept, reboot_codes);
+            let blocked_if = blocked_if.as_ref().map(|pattern| TextPattern(pattern.0.clone()));
+            Judged { accept: codes.accept, reboot_codes: codes.reboot, blocked_if }
+        }
         Action::StopService { name } => Judged {
             blocked_if: refused(&[service::refuses_to_stop(service_name(name))]),
             ..Judged::default()
@@ -78,7 +83,7 @@ pub(in crate::plan) fn judged(action: &Action) -> Judged {
         Action::DeleteService { name } => {
             let name = service_name(name);
             let texts = [service::refuses_to_stop(name), service::refuses_deletion(name)];
-            Judged { reboot_codes: later(), blocked_if: refused(&texts) }
+            Judged { reboot_codes: later(), blocked_if: refused(&texts), ..Judged::default() }
         }
         Action::KillImage { name } => {
             Judged { blocked_if: refused(&[process::refuses_to_end(name)]), ..Judged::default() }

@@ -9,7 +9,7 @@
 use super::{REBOOT_NEEDED, at_start, batch_of, is_name};
 use crate::facts::PathEntry;
 use crate::plan::render::quote::is_at_or_below;
-use crate::plan::render::{Context, Rendered, bounded, cannot_tell};
+use crate::plan::render::{Context, Rendered, bounded, listed, nothing_at};
 use crate::playbook::{PathKind, Pattern, fold_path, windows_path_refusal};
 
 /// More than this is no product's leavings but a pattern gone wrong.
@@ -37,12 +37,9 @@ pub(super) fn remove(pattern: &Pattern, context: &Context<'_>) -> Result<Option<
 
 /// What the facts know at the path, without what lies below another of them.
 fn targets<'f>(pattern: &Pattern, context: &Context<'f>) -> Result<Option<Vec<&'f PathEntry>>, String> {
-    let what = || format!("what is at `{pattern}`");
-    let Some(listing) = context.facts.paths.get(pattern.as_str()) else {
-        return Err(format!("it cannot be told {}: this was not asked", what()));
-    };
+    let listing = listed(pattern, &context.facts.paths)?;
     if listing.items.is_empty() {
-        return cannot_tell(&what(), listing).map_or(Ok(None), Err);
+        return nothing_at(pattern, listing);
     }
     if let Some(strange) = listing.items.iter().find(|entry| !is_asked(&entry.path, pattern)) {
         return Err(format!(

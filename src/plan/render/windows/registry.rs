@@ -1,7 +1,7 @@
 //! `delete_registry`: the keys that the host named for the pattern, or one value of each, as 64-bit programs see them.
 
 use super::{batch_of, is_plain};
-use crate::plan::render::{Context, Rendered, bounded, cannot_tell};
+use crate::plan::render::{Context, Rendered, bounded, listed, nothing_at};
 use crate::playbook::{Pattern, registry_refusal};
 
 /// More than this is no product's leavings but a pattern gone wrong.
@@ -12,10 +12,7 @@ pub(super) fn delete(
     value: Option<&str>,
     context: &Context<'_>,
 ) -> Result<Option<Rendered>, String> {
-    let what = || format!("what is at `{pattern}`");
-    let Some(listing) = context.facts.registry.get(pattern.as_str()) else {
-        return Err(format!("it cannot be told {}: this was not asked", what()));
-    };
+    let listing = listed(pattern, &context.facts.registry)?;
     if let Some(value) = value.filter(|value| !is_plain(value)) {
         return Err(format!("the value's name `{}` cannot be given to `reg`", bounded(value)));
     }
@@ -29,7 +26,7 @@ pub(super) fn delete(
         .map(|key| key.key.as_str())
         .collect();
     if keys.is_empty() {
-        return cannot_tell(&what(), listing).map_or(Ok(None), Err);
+        return nothing_at(pattern, listing);
     }
     if keys.len() > MOST_KEYS {
         return Err(format!("`{pattern}` matches {} keys, more than {MOST_KEYS}", keys.len()));

@@ -21,15 +21,15 @@ const REBOOT: [i32; 2] = [3010, 1641];
 const BUSY: i32 = 1618;
 
 /// Exit codes of an `uninstall_program`.
-pub(in crate::plan) struct Codes {
-    pub(in crate::plan) accept: Vec<i32>,
-    pub(in crate::plan) reboot: Vec<i32>,
+pub(super) struct Codes {
+    pub(super) accept: Vec<i32>,
+    pub(super) reboot: Vec<i32>,
     /// Whether another installation is waited for.
     waits: bool,
 }
 
 /// The codes by which a step's end is judged, with those that are meant where none are given.
-pub(in crate::plan) fn codes(accept: &[i32], reboot: &[i32]) -> Codes {
+pub(super) fn codes(accept: &[i32], reboot: &[i32]) -> Codes {
     let or = |given: &[i32], usual: &[i32]| if given.is_empty() { usual.to_vec() } else { given.to_vec() };
     let (accept, reboot) = (or(accept, &DONE), or(reboot, &REBOOT));
     let waits = !accept.contains(&BUSY) && !reboot.contains(&BUSY);
