@@ -139,9 +139,7 @@ fn what_is_not_obeyed_yet_is_refused_with_its_place() {
     let place = Place::new();
     let product = "products:\n  - id: a\n    name: A\n    platforms: [linux]\n    confirmed: false\n    \
                    detect: { path: /opt/a/b }\n    remove:\n";
-    let digest = "0".repeat(64);
     for (key, step) in [
-        ("upload", format!("upload: {{ source: a, to: /opt/a/b, sha256: \"{digest}\" }}")),
         ("uninstall_program", "uninstall_program: Suite".to_owned()),
         ("delete_registry", "delete_registry: 'HKLM\\SOFTWARE\\A\\B'".to_owned()),
         ("reboot", "reboot: a driver".to_owned()),
@@ -152,6 +150,34 @@ fn what_is_not_obeyed_yet_is_refused_with_its_place() {
         place.refuses(&["run", "--yes", "-i", NOWHERE, "--playbook", &file], &[key, "playbook.yml:10:"]);
         assert!(!place.0.path().join("uproot-plan.json").exists(), "{key}: a plan was written");
     }
+}
+
+#[test]
+fn a_file_that_is_not_the_one_that_is_meant_is_refused_before_any_host_is_asked() {
+    let place = Place::new();
+    let tool = place.write("cleaner.sh", "echo gone\n");
+    let digest = "5d1bd0a4bd3ae8ac2cc6e7b34e0d4d1b4d4e2b9e1a4d5f0a2c9e4c6b7a8d9e0f";
+    let product = "products:\n  - id: a\n    name: A\n    platforms: [linux]\n    confirmed: false\n    \
+                   detect: { path: /opt/a/b }\n    remove:\n";
+    let playbook = |source: &str| {
+        let step = format!("run: {{ command: x, upload: {{ source: {source}, sha256: \"{digest}\" }} }}");
+        place.write("playbook.yml", &format!("uproot: 1\nname: test\n{product}      - {step}\n"))
+    };
+    for (source, why) in [
+        ("cleaner.sh", "has the SHA-256"),
+        (tool.as_str(), digest),
+        ("cleaner.bin", "cannot be read"),
+        ("/dev/zero", "is none"),
+    ] {
+        let file = playbook(source);
+        let arguments = ["plan", "-i", NOWHERE, "--playbook", &file];
+        place.refuses(&arguments, &[why, "playbook.yml:10:", "  | "]);
+    }
+    place.write("cleaner.sh", "");
+    let file = playbook("cleaner.sh");
+    place.refuses(&["run", "--yes", "-i", NOWHERE, "--playbook", &file], &["is empty", "playbook.yml:10:"]);
+    // What changes nothing does not need it.
+    assert_eq!(place.run(&["playbook", "check", &file]).status.code(), Some(0));
 }
 
 #[test]

@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 use uproot::apply::remote::{self, Place};
 use uproot::apply::{LockAnswer, LockOrder, StepAnswer, StepOrder};
 use uproot::model::output::single_quoted;
-use uproot::plan::PlannedStep;
+use uproot::model::sha256_hex;
+use uproot::plan::{PlannedStep, PlannedUpload};
 
 /// What a shell's name has behind it where the host is like a Mac.
 const OF_MACOS: &str = " of macOS";
@@ -166,7 +167,7 @@ impl Host {
 
     fn begin_script(&self, step: &PlannedStep, claim: &str, only_begin: bool) -> String {
         let order = StepOrder { step, claim, only_begin };
-        remote::begin_script(&self.place, &run("r1"), &order, &BTreeMap::new()).unwrap()
+        remote::begin_script(&self.place, &run("r1"), &order, &BTreeMap::new(), &uploads()).unwrap()
     }
 
     fn begin(&self, step: &PlannedStep, claim: &str) -> StepAnswer {
@@ -235,11 +236,28 @@ fn step(script: &str) -> PlannedStep {
         env: BTreeMap::new(),
         encodings: BTreeMap::new(),
         stdin: None,
+        uploads: Vec::new(),
         effect: None,
         condition: None,
         instructions: None,
         already_so: false,
     }
+}
+
+/// A file of every byte there is.
+fn tool() -> Vec<u8> {
+    (0..=255).cycle().take(200_001).collect()
+}
+
+fn uploads() -> remote::Uploads {
+    let files = [tool(), b"echo \"$(basename \"$0\"): $1\"\n".to_vec()];
+    let files = files.into_iter().map(|content| (sha256_hex(&content), content.into()));
+    // What was changed on its way.
+    files.chain([(sha256_hex(b"another"), b"anotter".as_slice().into())]).collect()
+}
+
+fn upload(name: &str, content: &[u8]) -> PlannedUpload {
+    PlannedUpload { name: name.into(), source: format!("/srv/{name}"), sha256: sha256_hex(content) }
 }
 
 #[track_caller]
@@ -366,6 +384,33 @@ fn await_that(condition: impl Fn() -> bool) {
     while !condition() {
         assert!(Instant::now() < until, "it never became so");
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn files_are_laid_down_as_they_are_or_nothing_is_run() {
+    for shell in shells() {
+        let host = Host::locked(shell);
+        let trace = host.path("trace");
+        let mut tools = step(&format!(
+            "cat \"$UPROOT_FILES/tool.bin\" >{}; sh \"$UPROOT_FILES/cleaner.sh\" 'it is'; exit 4",
+            trace.display()
+        ));
+        let script = b"echo \"$(basename \"$0\"): $1\"\n";
+        tools.uploads = vec![upload("tool.bin", &tool()), upload("cleaner.sh", script)];
+        let (status, stdout, stderr) = ended(host.begin(&tools, "c1"));
+        assert_eq!((status, stdout.as_str(), stderr.as_str()), (4, "cleaner.sh: it is\n", ""), "{shell}");
+        assert!(std::fs::read(&trace).unwrap() == tool(), "{shell}: it arrived as it is");
+        // One that is not as planned is not run, whatever else there is.
+        let mut other = step(&format!("echo ran >>{}", trace.display()));
+        other.uploads = vec![upload("cleaner.sh", script), upload("other.bin", b"another")];
+        let answer = host.begin(&other, "c2");
+        let StepAnswer::NotBegun(reason) = answer else { panic!("{shell}: {answer:?}") };
+        assert!(reason.contains("the file `other.bin` did not arrive as it is"), "{shell}: {reason}");
+        assert!(matches!(host.lookup(&other, "c2", true), StepAnswer::NotBegun(_)), "{shell}");
+        assert!(std::fs::read(&trace).unwrap() == tool(), "{shell}: nothing was run");
+        assert_eq!(host.release(&run("r1")), None, "{shell}");
+        assert!(!host.state().exists(), "{shell}: nothing stays");
     }
 }
 

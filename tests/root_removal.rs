@@ -344,6 +344,43 @@ fn a_failing_uninstaller_stops_the_host_and_the_wave() {
 }
 
 #[test]
+fn a_vendors_own_tool_is_laid_down_for_its_step_and_goes_with_it() {
+    let lab = Lab::new();
+    let [web, db] = ["web01", "db01"].map(|name| lab.host(name).start());
+    for host in [&web, &db] {
+        host.exec_root("mkdir -p /opt/suite && echo x >/opt/suite/data").success();
+    }
+    let tool = "#!/bin/sh\n[ \"$1\" = --force ] && rm -r /opt/suite && stat -c '%a %U' \"$0\" \"$(dirname \"$0\")\"\n";
+    let file = lab.write("tools/cleaner.sh", tool);
+    let digest = uproot::model::sha256_hex(tool.as_bytes());
+    let text = "uproot: 1\nproducts:\n  - id: suite\n    name: Suite\n    platforms: [linux]\n    confirmed: true\n    \
+                sources: [https://example.org/]\n    detect: { path: /opt/suite }\n    settle: 1s\n    remove:\n      \
+                - run:\n          command: '\"$UPROOT_FILES/cleaner.sh\" --force'\n          \
+                effect: { not: { path: /opt/suite } }\n          \
+                upload: { source: tools/cleaner.sh, sha256: \"DIGEST\" }\n";
+    let playbook = lab.write("playbook.yml", &text.replace("DIGEST", &digest));
+    let inventory = lab.inventory_file([&web, &db]);
+    let out = lab.dir().join("plan.json");
+    let out = out.to_str().unwrap();
+    let words = ["plan", "--out", out, "--playbook", playbook.to_str().unwrap()];
+    let shown = uproot(&lab, &inventory, &words).expect_code(0);
+    assert!(shown.stdout.contains("cleaner.sh") && shown.stdout.contains(&digest), "{}", shown.stdout);
+    // Another tool than the planned one never reaches a host.
+    std::fs::write(&file, tool.replace("--force", "--farce")).unwrap();
+    let refused = lab.uproot(&["apply", out]).expect_code(2);
+    assert!(refused.stderr.contains("has the SHA-256"), "{}", refused.stderr);
+    assert_eq!(web.exec_root("ls /opt/suite").stdout, "data\n");
+    std::fs::write(&file, tool).unwrap();
+    let report = lab.uproot(&["apply", out, "--format", "json"]).expect_code(0).json();
+    for (name, remote) in [("web01", &web), ("db01", &db)] {
+        let host = host(&report, name);
+        assert_eq!(host["state"], "removed", "{host:#}");
+        assert_eq!(host["steps"][0]["stdout"]["tail"], "700 root\n700 root\n", "{host:#}");
+        assert_ne!(remote.exec_root("ls /var/lib/uproot").status, 0, "nothing of it stays");
+    }
+}
+
+#[test]
 fn what_survives_its_uninstaller_is_still_present() {
     let lab = Lab::new();
     let web = lab.host("web01").start();

@@ -113,7 +113,6 @@ fn steps(actions: Vec<Action>, facts: &Facts) -> Vec<PlannedStep> {
         products: vec![product],
         policy: Policy { reboot: RebootPolicy::Never, require_protection: None },
         waves: Vec::new(),
-        unobeyed: Vec::new(),
         digest: "d".into(),
     };
     let settings = PlanSettings {

@@ -16,10 +16,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use uproot::apply::remote::windows::{self, WindowsPlace};
-use uproot::apply::remote::{read_lock, read_release, read_renewal, read_windows_step, windows_lines};
+use uproot::apply::remote::{
+    Uploads, read_lock, read_release, read_renewal, read_windows_step, windows_lines,
+};
 use uproot::apply::{Holder, LockAnswer, LockOrder, StepAnswer, StepOrder};
-use uproot::model::Secret;
-use uproot::plan::PlannedStep;
+use uproot::model::{Secret, sha256_hex};
+use uproot::plan::{PlannedStep, PlannedUpload};
 use wine_lab::{WineHost, WineLab};
 
 const STATE: &str = "C:\\ProgramData\\uproot";
@@ -59,7 +61,7 @@ impl<'a> Run<'a> {
 
     fn begin_text(&self, step: &PlannedStep, claim: &str, only_begin: bool) -> String {
         let order = StepOrder { step, claim, only_begin };
-        windows::begin_script(&self.place, &self.order, &order, &secrets(), &nonce()).unwrap()
+        windows::begin_script(&self.place, &self.order, &order, &secrets(), &uploads(), &nonce()).unwrap()
     }
 
     fn begin(&self, step: &PlannedStep, claim: &str) -> StepAnswer {
@@ -86,6 +88,23 @@ const PASSWORD: &str = "50% ^of!it & <a|b> 100%%";
 
 fn secrets() -> BTreeMap<String, Secret> {
     BTreeMap::from([("password".to_owned(), Secret::new("password", PASSWORD.to_owned()))])
+}
+
+const TOOL: &[u8] = b"@echo off\r\necho %~n0 says %1\r\nexit /b 5\r\n";
+
+/// A file of every byte there is.
+fn binary() -> Vec<u8> {
+    (0..=255).cycle().take(40_001).collect()
+}
+
+fn uploads() -> Uploads {
+    let files = [TOOL.to_vec(), binary()].into_iter().map(|content| (sha256_hex(&content), content.into()));
+    // What was changed on its way.
+    files.chain([(sha256_hex(b"another"), b"anotter".as_slice().into())]).collect()
+}
+
+fn upload(name: &str, content: &[u8]) -> PlannedUpload {
+    PlannedUpload { name: name.into(), source: format!("/srv/{name}"), sha256: sha256_hex(content) }
 }
 
 /// A flat script between the marks that the transport sets around it, and what the host prints between them.
@@ -120,6 +139,7 @@ fn step(script: &str, timeout: u64) -> PlannedStep {
         env: BTreeMap::new(),
         encodings: BTreeMap::new(),
         stdin: None,
+        uploads: Vec::new(),
         effect: None,
         condition: None,
         instructions: None,
@@ -157,6 +177,51 @@ fn a_step_runs_apart_and_nothing_is_left() {
     host.has_nothing_of_uproot();
     let calls = format!("{:?}{:?}", host.task_runs(), host.execs());
     assert!(!calls.contains("50%"), "{calls}");
+}
+
+#[test]
+fn files_are_laid_down_as_they_are_or_nothing_is_run() {
+    let lab = WineLab::new();
+    let host = lab.host("win01").start();
+    let run = Run::new(&host, "run-1");
+    assert!(matches!(run.lock(), LockAnswer::Taken { .. }));
+    let text = "@echo off\ncopy /b \"%UPROOT_FILES%\\tool.bin\" C:\\copy.bin <nul >nul\n\"%UPROOT_FILES%\\clean-up.cmd\" now\n";
+    let mut tools = step(text, 60);
+    tools.uploads = vec![upload("tool.bin", &binary()), upload("clean-up.cmd", TOOL)];
+    let (status, out, err) = ended(run.begin(&tools, "a.1"));
+    assert_eq!((status, out.trim(), err.trim()), (5, "clean-up says now", ""));
+    assert!(std::fs::read(host.path("C:\\copy.bin")).unwrap() == binary(), "it arrived as it is");
+    // One that is not as planned is not run, whatever else there is.
+    let mut other = step("@echo off\necho ran>C:\\ran.txt\n", 60);
+    other.uploads = vec![upload("clean-up.cmd", TOOL), upload("other.bin", b"another")];
+    let answer = run.begin(&other, "a.2");
+    let StepAnswer::NotBegun(reason) = answer else { panic!("{answer:?}") };
+    assert!(reason.contains("the file `other.bin` cannot be laid down"), "{reason}");
+    assert!(!host.exists("C:\\ran.txt"));
+    assert_eq!(run.release(), None);
+    host.has_nothing_of_uproot();
+}
+
+#[test]
+fn a_step_whose_code_asks_for_it_is_tried_again_with_its_secrets() {
+    let lab = WineLab::new();
+    let host = lab.host("win01").start();
+    let run = Run::new(&host, "run-1");
+    assert!(matches!(run.lock(), LockAnswer::Taken { .. }));
+    let text = "@echo off\nset KLPASSWD>>C:\\secret.txt\nif exist C:\\tried exit /b 3010\n\
+                echo x>C:\\tried\nexit /b 75\n";
+    let mut step = step(text, 60);
+    step.env.insert("KLPASSWD".into(), "password".into());
+    step.retry_on = vec![1618, 75];
+    assert_eq!(ended(run.begin(&step, "a.1")).0, 3010);
+    let secret = std::fs::read_to_string(host.path("C:\\secret.txt")).unwrap();
+    assert_eq!(secret.lines().collect::<Vec<_>>(), vec![format!("KLPASSWD={PASSWORD}"); 2]);
+    // One that asks for it all the time ends with that code.
+    step.script = "@echo off\nexit /b 75\n".into();
+    step.timeout = 10;
+    assert_eq!(ended(run.begin(&step, "a.2")).0, 75);
+    assert_eq!(run.release(), None);
+    host.has_nothing_of_uproot();
 }
 
 /// A program under a name of its own that does nothing for a minute.

@@ -1,5 +1,6 @@
 //! How a run reaches its hosts: connections of a plan or a selection, with what was read once.
 
+use super::remote::Uploads;
 use crate::facts::{Facts, Questions, collect};
 use crate::inventory::ConnectionKind;
 use crate::model::{Cancel, Secret};
@@ -20,6 +21,8 @@ pub struct Access {
     pub keys: Arc<Keys>,
     /// Every secret of the run by its name in the plan.
     pub secrets: BTreeMap<String, Secret>,
+    /// The files that steps lay down on hosts, by their SHA-256.
+    pub uploads: Uploads,
     /// Time limits.
     pub timeouts: Timeouts,
     /// How the passwords for becoming root fared so far.

@@ -245,7 +245,7 @@ impl Reach for LiveHost<'_> {
             Ok(lock) => lock,
             Err(lost) => return StepAnswer::Lost(lost),
         };
-        let script = match self.side.begin_script(&lock, order, &self.access.secrets) {
+        let script = match self.side.begin_script(&lock, order, &self.access.secrets, &self.access.uploads) {
             Ok(script) => script,
             Err(reason) => return StepAnswer::NotBegun(reason),
         };

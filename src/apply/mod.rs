@@ -27,6 +27,7 @@ pub use look::{
     RebootPending, Survey, SurveyOutcome, Surveyed, become_option, record_look, survey, unreached_option,
 };
 pub use reach::{Holder, LockAnswer, LockOrder, Reach, StepAnswer, StepOrder, Unreached};
+pub use remote::Uploads;
 pub use resume::{HostPast, Past, StepPast, is_retried};
 pub use run::{ApplyError, ApplyRequest, Person, run, spec};
 pub use stop::Stop;

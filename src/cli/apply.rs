@@ -10,8 +10,8 @@ use super::plan::{make, shown};
 use super::resume;
 use super::run_log::{RunLog, Start, entry, operator};
 use super::scope;
-use super::secrets;
 use super::signals::Watch;
+use super::{secrets, uploads};
 use crate::apply::{self, Access, ApplyRequest, LockOrder, Past, Person, Stop, WorkLimits};
 use crate::model::output::shell_word;
 use crate::model::{Cancel, Event, EventSink, ExitCode, HostState, ProductState, Redactor};
@@ -38,12 +38,13 @@ pub fn run(arguments: &ApplyArguments) -> Result<ExitCode, CliError> {
     Ok(work.begin(&bytes, digest, &approved)?.1)
 }
 
-/// Everything that reaches the hosts of a plan; every secret is resolved.
+/// Everything that reaches the hosts of a plan; every secret is resolved, every file of its steps read.
 pub fn access_of(plan: &Plan, run: &RunningArguments) -> Result<Access, CliError> {
     let secrets = secrets::resolve(&plan.secrets)?;
     let known_hosts: Vec<PathBuf> = plan.known_hosts.iter().map(PathBuf::from).collect();
     let connections = plan.hosts.iter().map(|host| &host.connection);
-    access(connections, secrets, &known_hosts, false, run)
+    let uploads = uploads::of_plan(plan)?;
+    Ok(Access { uploads, ..access(connections, secrets, &known_hosts, false, run)? })
 }
 
 /// Asks once more before this machine itself is changed.
@@ -97,6 +98,7 @@ pub fn plan_and_apply(arguments: &RunArguments) -> Result<ExitCode, CliError> {
     let missing: BTreeMap<_, _> =
         missing.map(|(name, reference)| (name.clone(), reference.clone())).collect();
     access.secrets.extend(secrets::resolve(&missing)?);
+    access.uploads = uploads::of_plan(&made.plan)?;
     let work = Work { plan: &made.plan, access: &access, run: &connect.run, changing: &arguments.changing };
     let (report, exit) = work.begin(&bytes, digest, &Approved::default())?;
     second_plan(arguments, &made.plan, &report, exit)

@@ -205,6 +205,7 @@ pub fn access<'a>(
         known_hosts: Arc::new(known_hosts),
         keys: Arc::new(keys),
         secrets,
+        uploads: BTreeMap::new(),
         timeouts,
         trials: Arc::default(),
     })

@@ -43,6 +43,7 @@ mod scope;
 mod seal;
 mod secrets;
 mod signals;
+mod uploads;
 
 use crate::model::ExitCode;
 use args::{Arguments, InventoryVerb, JournalVerb, PlanArguments, PlanVerb, RunsVerb, Verb};

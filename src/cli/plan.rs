@@ -6,7 +6,7 @@ use super::fleet::Fleet;
 use super::identify::{Look, NOT_DONE, read_playbook};
 use super::output::{print_bytes, refuse_unwritable, render, width, write_report, write_results};
 use super::run_log::operator;
-use super::scope;
+use super::{scope, uploads};
 use crate::apply::{Access, SurveyOutcome};
 use crate::facts::Questions;
 use crate::inventory::{self, Inventory};
@@ -14,7 +14,7 @@ use crate::journal;
 use crate::model::output::shell_word;
 use crate::model::{Diagnostic, Diagnostics, ExitCode, HostState};
 use crate::plan::{self, HostInput, HostOutcome, Plan, PlanSettings};
-use crate::playbook::{Loaded, Product, Unobeyed, WaveHosts};
+use crate::playbook::{Loaded, Product, WaveHosts};
 use crate::report::Report;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -73,10 +73,10 @@ pub struct Made {
 
 /// Looks at every host and makes a plan.
 pub fn make(arguments: &MakePlanArguments) -> Result<Made, CliError> {
-    let loaded = read_playbook(arguments.playbook.as_deref())?;
+    let mut loaded = read_playbook(arguments.playbook.as_deref())?;
     let fleet = Fleet::read(&arguments.connect)?;
     let scope = scope::read(&arguments.scope)?;
-    refuse_early(&loaded, &fleet.inventory, &arguments.allow)?;
+    refuse_early(&mut loaded, &fleet.inventory, &arguments.allow)?;
     let playbook = loaded.playbook;
     let access = fleet.access(&arguments.connect)?;
     let look = Look {
@@ -136,9 +136,9 @@ fn absolute(path: &Path) -> String {
 }
 
 /// Refuses what can be refused before any host is contacted.
-fn refuse_early(loaded: &Loaded, inventory: &Inventory, allowed: &[String]) -> Result<(), CliError> {
+fn refuse_early(loaded: &mut Loaded, inventory: &Inventory, allowed: &[String]) -> Result<(), CliError> {
+    let mut list: Vec<Diagnostic> = uploads::check(&mut loaded.playbook);
     let playbook = &loaded.playbook;
-    let mut list: Vec<Diagnostic> = playbook.unobeyed.iter().map(Unobeyed::diagnostic).collect();
     for wave in &playbook.waves {
         let (WaveHosts::Pattern(pattern), Some(place)) = (&wave.hosts, &wave.place) else { continue };
         if let Err(wrong) = inventory::select(inventory, pattern) {

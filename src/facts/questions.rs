@@ -140,10 +140,7 @@ impl Questions {
                 self.topics.insert(Topic::ScheduledTasks);
             }
             Action::WaitFor { rule } | Action::Require { rule, .. } => self.add_rule(rule),
-            Action::Run { .. }
-            | Action::Manual { .. }
-            | Action::Reboot { .. }
-            | Action::Unsupported { .. } => {}
+            Action::Run { .. } | Action::Manual { .. } | Action::Reboot { .. } => {}
         }
     }
 }

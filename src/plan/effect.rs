@@ -69,8 +69,7 @@ fn of_action(action: &Action, facts: &Facts) -> Option<Rule> {
         | Action::Manual { .. }
         | Action::WaitFor { .. }
         | Action::Require { .. }
-        | Action::Reboot { .. }
-        | Action::Unsupported { .. } => return None,
+        | Action::Reboot { .. } => return None,
     };
     Some(rule)
 }

@@ -2,11 +2,11 @@
 
 use super::order;
 use super::still_used::{Other, user_of};
-use super::{NotPlanned, PlannedStep, effect, programs, render};
+use super::{NotPlanned, PlannedStep, PlannedUpload, effect, programs, render};
 use crate::detect::{Evaluation, Keeper, ProductRules, evaluate, only_extensions};
 use crate::facts::{Facts, Package, Program};
 use crate::model::{Diagnostic, Exemption, Finding, Platform, ProductState, SecretUse, Truth};
-use crate::playbook::{Action, Check, Pattern, Product, RebootPolicy, Rule, Step, TextPattern};
+use crate::playbook::{Action, Check, Pattern, Product, RebootPolicy, Rule, Step, TextPattern, Upload};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A step without a limit of its own may take so long, in seconds.
@@ -42,8 +42,6 @@ enum Stop {
     Choice(String),
     /// It should go and cannot: what comes after it cannot either.
     Stuck(String),
-    /// The playbook asks for what this version does not do.
-    Input(Diagnostic),
 }
 
 type Verdict = Result<Vec<PlannedStep>, Stop>;
@@ -75,7 +73,7 @@ pub(super) fn plan(
         // A product found stuck stays on the host: whoever was planned before that was known is
         // looked at again.
         if stuck.len() == known {
-            let mut plan = conclude(products, verdicts)?;
+            let mut plan = conclude(products, verdicts);
             let changes = plan.steps.iter().any(|step| !step.script.is_empty());
             if changes && reboots == RebootPolicy::IfNeeded {
                 plan.reboot = Some(subject.reboot());
@@ -95,9 +93,8 @@ fn circular(circle: &[&Product]) -> Vec<Diagnostic> {
 }
 
 /// The verdicts as a plan; what is not planned is listed in playbook order.
-fn conclude(products: &[&Product], verdicts: Vec<(&Product, Verdict)>) -> Result<HostPlan, Vec<Diagnostic>> {
+fn conclude(products: &[&Product], verdicts: Vec<(&Product, Verdict)>) -> HostPlan {
     let mut plan = HostPlan::default();
-    let mut errors = Vec::new();
     for (product, verdict) in verdicts {
         match verdict {
             Ok(steps) => {
@@ -107,12 +104,11 @@ fn conclude(products: &[&Product], verdicts: Vec<(&Product, Verdict)>) -> Result
             Err(Stop::Choice(reason) | Stop::Stuck(reason)) => {
                 plan.not_planned.push(NotPlanned { product: product.id.clone(), reason });
             }
-            Err(Stop::Input(diagnostic)) => errors.push(diagnostic),
         }
     }
     let position = |id: &str| products.iter().position(|product| product.id == id);
     plan.not_planned.sort_by_key(|entry| position(&entry.product));
-    if errors.is_empty() { Ok(plan) } else { Err(errors) }
+    plan
 }
 
 impl Subject<'_> {
@@ -285,12 +281,6 @@ impl Subject<'_> {
         step: &Step,
         others: &[Other<'_>],
     ) -> Result<Vec<PlannedStep>, Stop> {
-        let kind = render::kind(&step.action);
-        if let Action::Unsupported { .. } = step.action {
-            let message = format!("step `{kind}` of product `{}` is not obeyed by this version", product.id);
-            let help = "take the product out of the playbook, or make it `report_only`";
-            return Err(Stop::Input(Diagnostic::error(&step.place, message).with_help(help)));
-        }
         let waived_by = match &step.action {
             Action::Require { waived_by, .. } => waived_by.as_ref(),
             _ => None,
@@ -362,6 +352,7 @@ impl Subject<'_> {
             env: BTreeMap::new(),
             encodings: BTreeMap::new(),
             stdin: None,
+            uploads: Vec::new(),
             effect: None,
             condition: None,
             instructions: None,
@@ -442,7 +433,7 @@ impl Subject<'_> {
         action: &Action,
         others: &[Other<'_>],
     ) -> Result<(), Stop> {
-        if let Action::Run { accept, reboot_codes, retry_on, blocked_if, env, stdin, .. } = action {
+        if let Action::Run { accept, reboot_codes, retry_on, blocked_if, env, stdin, uploads, .. } = action {
             if !accept.is_empty() {
                 planned.accept.clone_from(accept);
             }
@@ -451,6 +442,7 @@ impl Subject<'_> {
             planned.blocked_if = blocked_if.as_ref().map(|pattern| TextPattern(pattern.0.clone()));
             pass_on(planned, env);
             planned.stdin.clone_from(stdin);
+            planned.uploads = uploads.iter().map(planned_upload).collect();
         }
         if let Action::UninstallProgram { secrets, .. } = action {
             pass_on(planned, secrets);
@@ -471,7 +463,7 @@ impl Subject<'_> {
             render::Context { facts: self.facts, product, timeout: planned.timeout, still_used: &still_used };
         match render::render(action, &context).map_err(Stop::Stuck)? {
             Some(rendered) => {
-                planned.commands = rendered.commands;
+                planned.commands = planned.uploads.iter().map(laid_down).chain(rendered.commands).collect();
                 planned.script = rendered.script;
                 Ok(())
             }
@@ -502,6 +494,19 @@ impl Subject<'_> {
         }
         Ok(())
     }
+}
+
+fn planned_upload(upload: &Upload) -> PlannedUpload {
+    PlannedUpload {
+        name: upload.name.clone(),
+        source: upload.source.to_string_lossy().into_owned(),
+        sha256: upload.sha256.clone(),
+    }
+}
+
+/// What a reader of the plan is told of a file.
+fn laid_down(upload: &PlannedUpload) -> String {
+    format!("lay down {} as {} (SHA-256 {})", upload.source, upload.name, upload.sha256)
 }
 
 /// Gives a step its secrets.

@@ -76,8 +76,7 @@ pub struct PlanSettings {
 /// of one machine the first in inventory order is planned, the others are `skipped` and in no wave.
 ///
 /// # Errors
-/// Everything in the playbook that forbids a plan, each with its place: what this version does not
-/// obey, wrong waves, a host in no wave, secrets that are used and not declared. The diagnostics come
+/// Everything in the playbook that forbids a plan, each with its place: wrong waves, a host in no wave, secrets that are used and not declared. The diagnostics come
 /// without sources; whoever read the playbook adds them.
 pub fn make(
     playbook: &Playbook,
@@ -85,7 +84,7 @@ pub fn make(
     inventory: &Inventory,
     hosts: Vec<HostInput<'_>>,
 ) -> Result<Plan, Diagnostics> {
-    let mut errors: Vec<Diagnostic> = playbook.unobeyed.iter().map(unobeyed).collect();
+    let mut errors: Vec<Diagnostic> = Vec::new();
     let ordered = in_inventory_order(inventory, hosts);
     let same = other_names(&ordered);
     let mut planned = Vec::new();
@@ -133,12 +132,6 @@ pub fn make(
         waves,
         hosts: planned,
     })
-}
-
-fn unobeyed(unobeyed: &crate::playbook::Unobeyed) -> Diagnostic {
-    let message = format!("{} is read, but not obeyed by this version: nothing is planned", unobeyed.what);
-    Diagnostic::error(&unobeyed.place, message)
-        .with_help("take it out, or use `identify` and `verify`, which change nothing")
 }
 
 fn without_repetition(errors: Vec<Diagnostic>) -> Vec<Diagnostic> {

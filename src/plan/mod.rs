@@ -313,6 +313,9 @@ pub struct PlannedStep {
     /// Name (in `Plan::secrets`) of what the command reads on its standard input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdin: Option<String>,
+    /// Files that are laid down on the host before it runs, in the directory that the variable `UPROOT_FILES` names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uploads: Vec<PlannedUpload>,
     /// What must be true after it; none: nothing can be said (`run` without an effect).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<Rule>,
@@ -327,7 +330,21 @@ pub struct PlannedStep {
     pub already_so: bool,
 }
 
+/// A file of the controller that a step needs on the host. The plan has its digest, never its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedUpload {
+    /// Its name on the host: letters, digits, `.`, `_` and `-`.
+    pub name: String,
+    /// The file of the controller.
+    pub source: String,
+    /// SHA-256 of its content, in lower-case hex: nothing else is laid down.
+    pub sha256: String,
+}
+
 impl PlannedStep {
+    /// The environment variable that names the directory of a step's files on the host.
+    pub const FILES_VARIABLE: &'static str = "UPROOT_FILES";
     /// `kind` of a step that reboots the host.
     pub const REBOOT: &'static str = "reboot";
     /// `product` of `PlannedHost::reboot`, which belongs to none.

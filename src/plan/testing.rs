@@ -45,6 +45,7 @@ pub(crate) fn run(command: &str) -> Action {
         blocked_if: None,
         env: BTreeMap::new(),
         stdin: None,
+        uploads: Vec::new(),
     }
 }
 
@@ -101,7 +102,6 @@ pub(crate) fn playbook() -> Playbook {
         products: vec![klnagent, kesl, ksc, appliance],
         policy: Policy { reboot: RebootPolicy::Never, require_protection: None },
         waves: Vec::new(),
-        unobeyed: Vec::new(),
         digest: "5f0c2b7e9d1a4c3388aa0017".to_owned(),
     }
 }

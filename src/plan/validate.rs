@@ -181,6 +181,17 @@ fn step_defects(plan: &Plan, step: &PlannedStep) -> Vec<String> {
     if step.timeout == 0 || step.accept.is_empty() {
         found.push("it has no time, or no accepted status".to_owned());
     }
+    let mut names = BTreeSet::new();
+    for upload in &step.uploads {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let is_name = upload.name.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && upload.name.bytes().all(plain);
+        let is_digest = upload.sha256.len() == 64
+            && upload.sha256.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        if !is_name || !is_digest || !names.insert(upload.name.to_ascii_lowercase()) {
+            found.push(format!("its file `{}` has no name of its own, or no SHA-256", upload.name));
+        }
+    }
     for secret in step.env.values().chain(&step.stdin).filter(|name| !plan.secrets.contains_key(*name)) {
         found.push(format!("it uses the secret `{secret}`, which the plan does not have"));
     }

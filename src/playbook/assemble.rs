@@ -43,7 +43,6 @@ pub(super) fn assemble(walker: &mut Walker, parts: Parts) -> Playbook {
         products: parts.products.into_iter().map(|read| read.product).collect(),
         policy,
         waves: parts.waves,
-        unobeyed: std::mem::take(&mut walker.unobeyed),
         digest: String::new(),
     };
     playbook.digest = digest(&playbook);

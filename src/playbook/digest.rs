@@ -2,7 +2,7 @@
 //! to another file or line changes nothing.
 
 use super::product::{Budget, Playbook, Product, Wave, WaveHosts};
-use super::step::{Action, Step};
+use super::step::{Action, Step, Upload};
 use crate::model::sha256_hex;
 use serde::Serialize;
 
@@ -27,9 +27,6 @@ fn canonical(playbook: &Playbook) -> String {
     text.line("policy.require_protection", &playbook.policy.require_protection);
     for wave in &playbook.waves {
         text.wave(wave);
-    }
-    for unobeyed in &playbook.unobeyed {
-        text.line("unobeyed", &unobeyed.what);
     }
     text.0
 }
@@ -109,8 +106,12 @@ impl Text {
             Action::RemoveGroup { name } => self.line("step.remove_group", name),
             Action::RemoveCertificate { subject } => self.line("step.remove_certificate", subject),
             Action::RemoveScheduledTask { name } => self.line("step.remove_scheduled_task", name),
-            Action::Run { command, accept, reboot_codes, retry_on, blocked_if, env, stdin } => {
+            Action::Run { command, accept, reboot_codes, retry_on, blocked_if, env, stdin, uploads } => {
                 self.line("step.run", &(command, accept, reboot_codes, retry_on, blocked_if, env, stdin));
+                // Where the file stands on the controller changes nothing of what is done.
+                for Upload { name, sha256, source: _, place: _ } in uploads {
+                    self.line("step.run.upload", &(name, sha256));
+                }
             }
             Action::Manual { instructions } => self.line("step.manual", instructions),
             Action::WaitFor { rule } => self.line("step.wait_for", rule),
@@ -121,7 +122,6 @@ impl Text {
                 }
             }
             Action::Reboot { reason } => self.line("step.reboot", reason),
-            Action::Unsupported { kind, arguments } => self.line("step.unsupported", &(kind, arguments)),
         }
     }
 

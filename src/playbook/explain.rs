@@ -145,9 +145,15 @@ fn step_words(step: &Step) -> String {
             format!("delete the value `{value}` of the registry key `{key}`")
         }
         Action::ForgetReceipt { id } => format!("have macOS forget the installer receipts `{id}`"),
-        Action::Run { command, env, stdin, .. } => {
+        Action::Run { command, env, stdin, uploads, .. } => {
             let env = env.values().map(|secret| secret.name.as_str());
-            format!("run `{command}`{}", given(env.chain(stdin.as_deref())))
+            let files: Vec<String> = uploads.iter().map(|upload| format!("`{}`", upload.name)).collect();
+            let files = if files.is_empty() {
+                String::new()
+            } else {
+                format!(", with the files {}", files.join(", "))
+            };
+            format!("run `{command}`{}{files}", given(env.chain(stdin.as_deref())))
         }
         Action::Manual { instructions } => format!("by hand: {instructions}"),
         Action::WaitFor { rule } => format!("wait until {}", in_line(rule)),
@@ -159,7 +165,6 @@ fn step_words(step: &Step) -> String {
             let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             format!("reboot the host and wait until it is up again{reason}")
         }
-        Action::Unsupported { kind, .. } => format!("`{kind}`, which this version does not do"),
     };
     if let Some(timeout) = step.timeout {
         words.push_str(&format!(" (at most {})", show_duration(timeout)));

@@ -176,6 +176,17 @@ pub(super) static SECRET_USE: Construct = short(
     "a secret, and in which form it is passed on",
 );
 
+pub(super) static UPLOAD: Construct = plain(
+    "upload",
+    &[
+        required("source", Kind::Text, "a file of the controller, relative to the playbook's"),
+        required("sha256", Kind::Text, "the SHA-256 of the file, 64 hexadecimal digits in quotes"),
+    ],
+    "a file that is laid down on the host for one step",
+);
+
+pub(super) const UPLOADS: Kind = Kind::Many(&Kind::Construct(&UPLOAD));
+
 pub(super) const SECRET_USES: Kind = Kind::Named(&Kind::Short(&SECRET_USE));
 
 pub(super) static PRODUCT: Construct = plain(

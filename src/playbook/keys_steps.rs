@@ -1,7 +1,8 @@
 //! The part of the table of keys that is of steps.
 
 use super::keys::{
-    CODES, Construct, GLOBS, Key, Kind, PATHS, REGISTRY_KEYS, SECRET_USES, TEXTS, key, plain, required, short,
+    CODES, Construct, GLOBS, Key, Kind, PATHS, REGISTRY_KEYS, SECRET_USES, TEXTS, UPLOADS, key, required,
+    short,
 };
 
 /// The keys that every step has, inside its map or beside its word.
@@ -77,6 +78,7 @@ pub(super) static STEPS: &[Construct] = &[
             key("blocked_if", Kind::Regex, "output which says that the product refuses"),
             key("env", SECRET_USES, "environment variables from secrets: variable, secret"),
             key("stdin", Kind::Text, "the secret that the command reads"),
+            key("upload", UPLOADS, "files laid down for it on the host, in the directory `UPROOT_FILES`"),
         ],
         "runs a command",
     ),
@@ -107,16 +109,6 @@ pub(super) static STEPS: &[Construct] = &[
         "reason",
         &[key("reason", Kind::Text, "why")],
         "reboots the host and waits for a new boot; `timeout` is `20m` if left out",
-    ),
-    plain(
-        "upload",
-        &[
-            required("source", Kind::Text, "a file of the controller"),
-            required("to", Kind::Path, "where it goes on the host"),
-            required("sha256", Kind::Text, "the SHA-256 of the file, 64 hexadecimal digits in quotes"),
-            key("mode", Kind::Text, "its mode, such as `0755`"),
-        ],
-        "puts a file on the host",
     ),
     Construct {
         at_least_one: &["name", "publisher", "product_code"],
@@ -161,6 +153,3 @@ pub(super) static STEPS: &[Construct] = &[
         "makes macOS forget an installer receipt",
     ),
 ];
-
-/// The steps that this version reads but does not obey.
-pub(super) const UNOBEYED_STEPS: [&str; 1] = ["upload"];

@@ -27,6 +27,7 @@ mod walk;
 mod walk_check;
 mod walk_product;
 mod walk_step;
+mod walk_upload;
 mod walk_windows;
 mod window;
 
@@ -37,12 +38,12 @@ pub use explain::explain;
 pub use lint::lint;
 pub use pattern::{Matcher, Pattern, fold_path, is_windows_path};
 pub use product::{
-    Budget, ManagedBy, Playbook, Policy, Product, RebootPolicy, SecretDeclaration, Unobeyed, VersionSource,
-    Wave, WaveHosts,
+    Budget, ManagedBy, Playbook, Policy, Product, RebootPolicy, SecretDeclaration, VersionSource, Wave,
+    WaveHosts,
 };
 pub use read::{IncludeLoader, Included, Loaded, parse, read};
 pub use rule::{Check, PackageState, PathKind, Rule, TextPattern};
 pub use schema::schema;
-pub use step::{Action, Step};
+pub use step::{Action, Step, Upload};
 pub(crate) use walk_windows::PATH_VARIABLES;
 pub use window::Window;

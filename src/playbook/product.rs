@@ -2,9 +2,9 @@
 
 use super::pattern::Pattern;
 use super::rule::{Rule, TextPattern};
-use super::step::{Action, Step};
+use super::step::{Action, Step, Upload};
 use super::window::Window;
-use crate::model::{Diagnostic, Place, Platform, ProductClass, SecretSource};
+use crate::model::{Place, Platform, ProductClass, SecretSource};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -21,9 +21,6 @@ pub struct Playbook {
     pub policy: Policy,
     /// The waves; empty: one host, then the rest, `max_failures` 5 %.
     pub waves: Vec<Wave>,
-    /// What was parsed but is not obeyed by this version: `plan` and `apply` refuse while this is
-    /// not empty.
-    pub unobeyed: Vec<Unobeyed>,
     /// SHA-256 (hex) of the checked model's canonical text: what the journal names. Two playbooks
     /// with one digest ask and do the same.
     pub digest: String,
@@ -40,24 +37,14 @@ impl Playbook {
     pub fn products_for(&self, platform: Platform) -> impl Iterator<Item = &Product> {
         self.products.iter().filter(move |product| product.platforms.contains(&platform))
     }
-}
 
-/// A key or step that this version reads but does not obey.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unobeyed {
-    /// What: ``step `upload` ``.
-    pub what: String,
-    /// Where.
-    pub place: Place,
-}
-
-impl Unobeyed {
-    /// The error with which `plan` and `apply` refuse it.
-    #[must_use]
-    pub fn diagnostic(&self) -> Diagnostic {
-        Diagnostic::error(&self.place, format!("{} is not obeyed by this version", self.what))
-            .with_label("nothing is ever silently ignored")
-            .with_help("remove it, or use a version of uproot that obeys it")
+    /// The files that its steps lay down on hosts.
+    pub fn uploads_mut(&mut self) -> impl Iterator<Item = &mut Upload> {
+        let steps = self.products.iter_mut().flat_map(|product| &mut product.remove);
+        steps.flat_map(|step| match &mut step.action {
+            Action::Run { uploads, .. } => uploads.as_mut_slice(),
+            _ => &mut [],
+        })
     }
 }
 

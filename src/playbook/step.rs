@@ -4,6 +4,7 @@ use super::pattern::Pattern;
 use super::rule::{Rule, TextPattern};
 use crate::model::{Place, SecretUse};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A step as the playbook states it.
@@ -97,6 +98,8 @@ pub enum Action {
         env: BTreeMap<String, SecretUse>,
         /// The secret that the command reads on its standard input.
         stdin: Option<String>,
+        /// Files that are laid down on the host for it, such as a vendor's own removal tool.
+        uploads: Vec<Upload>,
     },
     /// Uninstalls every program of the machine that is all that is given, by its own entry on the host:
     /// an MSI product by its code, others by their quiet uninstall command (Windows). What is installed for
@@ -158,11 +161,18 @@ pub enum Action {
         /// Why, for people.
         reason: Option<String>,
     },
-    /// Parsed, but not obeyed by this version on any host (`upload`): a plan that would need it is refused.
-    Unsupported {
-        /// The step's word.
-        kind: String,
-        /// Its arguments as written, for showing.
-        arguments: BTreeMap<String, String>,
-    },
+}
+
+/// A file of the controller that is laid down on the host for one step, in the run's private directory, and goes with
+/// it. Nothing but these very bytes is run there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// Its name on the host: the last part of `source`.
+    pub name: String,
+    /// The file of the controller. As written it is relative to the playbook's file; here it is not any more.
+    pub source: PathBuf,
+    /// SHA-256 of its content, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Where it stands.
+    pub place: Place,
 }

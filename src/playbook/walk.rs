@@ -1,8 +1,7 @@
 //! Reading values out of nodes while collecting every error. What keys exist comes from `keys`.
 
-use super::keys::{Construct, Key, Kind};
+use super::keys::{Construct, Key};
 use super::pattern::{Pattern, is_windows_path};
-use super::product::Unobeyed;
 use super::rule::TextPattern;
 use super::version::check_range;
 use crate::model::yaml::Node;
@@ -15,11 +14,10 @@ pub(super) const LONGEST: Duration = Duration::from_secs(86_400);
 /// How many words stand beside the caret; all of them are in the help where none is near.
 const SHOWN_WORDS: usize = 6;
 
-/// Collects what is wrong and what is not obeyed.
+/// Collects what is wrong.
 #[derive(Debug, Default)]
 pub(super) struct Walker {
     pub problems: Vec<Diagnostic>,
-    pub unobeyed: Vec<Unobeyed>,
     /// The platforms of the product being read; none while outside of one.
     pub platforms: Vec<Platform>,
     /// Where a variable could not be replaced: what else is said of that text is not the author's mistake.
@@ -43,11 +41,6 @@ impl<'a> Fields<'a> {
     /// The key's own place.
     pub fn place(&self, name: &str) -> Option<&'a Place> {
         self.pairs.iter().find(|(key, _)| key.as_str() == Some(name)).map(|(key, _)| &key.place)
-    }
-
-    /// All pairs with known keys.
-    pub fn pairs(&self) -> impl Iterator<Item = (&'static Key, &'a Node)> + '_ {
-        self.pairs.iter().filter_map(|(key, value)| Some((self.construct.key(key.as_str()?)?, *value)))
     }
 }
 
@@ -142,37 +135,6 @@ impl Walker {
             _ => format!("expected one of {}", list_words(known)),
         };
         self.error(&node.place, format!("unknown {what} `{word}` in {context}"), &label, help);
-    }
-
-    /// Checks a value that is only kept as text.
-    pub fn by_kind(&mut self, kind: &Kind, node: &Node) {
-        match kind {
-            Kind::Text => drop(self.text(node)),
-            Kind::Boolean => drop(self.take(node.boolean())),
-            Kind::Integer(least, most) => drop(self.take(node.integer(*least, *most))),
-            Kind::Duration => drop(self.duration(node, Duration::ZERO, LONGEST)),
-            Kind::Id => drop(self.id(node)),
-            Kind::Glob => drop(self.glob(node)),
-            Kind::Path => drop(self.path(node)),
-            Kind::RegistryKey => drop(self.registry_key(node)),
-            Kind::Regex => drop(self.regex(node)),
-            Kind::Range => drop(self.range(node)),
-            Kind::Word(words) => drop(self.word(node, words, "this place")),
-            Kind::List(kind, least) => {
-                self.list(node, *least).iter().for_each(|entry| self.by_kind(kind, entry));
-            }
-            Kind::Many(kind) => {
-                self.many(node, |walker, entry| {
-                    walker.by_kind(kind, entry);
-                    Some(())
-                });
-            }
-            Kind::Named(kind) => {
-                self.named(node, "a property").iter().for_each(|(_, _, value)| self.by_kind(kind, value));
-            }
-            // No construct whose values are only kept has one of these.
-            Kind::Budget | Kind::Share | Kind::Rule | Kind::Step | Kind::Construct(_) | Kind::Short(_) => {}
-        }
     }
 
     /// A text that is not empty.

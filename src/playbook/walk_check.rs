@@ -6,7 +6,6 @@ use super::rule::{Check, PackageState, PathKind, Rule};
 use super::walk::{Fields, Walker};
 use crate::model::yaml::{Node, Value};
 use crate::model::{Place, Platform};
-use std::collections::BTreeMap;
 
 impl Walker {
     /// A rule: `any`, `all` or `not`, or a check.
@@ -280,16 +279,6 @@ impl Walker {
             );
         }
     }
-
-    /// The values of fields by their kinds, as text for showing.
-    pub fn arguments(&mut self, fields: &Fields<'_>) -> BTreeMap<String, String> {
-        let mut out = BTreeMap::new();
-        for (key, node) in fields.pairs() {
-            self.by_kind(&key.kind, node);
-            out.insert(key.name.to_owned(), show(node));
-        }
-        out
-    }
 }
 
 /// `any` within `any` says nothing more: a list of names adds no level.
@@ -317,19 +306,6 @@ pub(super) fn wrap(main: &str, key: &Node, argument: &Node) -> Node {
     let name =
         Node { place: key.place.clone(), value: Value::Scalar { text: main.to_owned(), quoted: false } };
     Node { place: argument.place.clone(), value: Value::Map(vec![(name, argument.clone())]) }
-}
-
-fn show(node: &Node) -> String {
-    match &node.value {
-        Value::Null => String::new(),
-        Value::Scalar { text, .. } => text.clone(),
-        Value::List(entries) => entries.iter().map(show).collect::<Vec<_>>().join(", "),
-        Value::Map(pairs) => pairs
-            .iter()
-            .map(|(key, value)| format!("{}={}", show(key), show(value)))
-            .collect::<Vec<_>>()
-            .join(", "),
-    }
 }
 
 /// The join words and check words, for telling a rule from a map of arguments.

@@ -2,15 +2,14 @@
 
 use super::danger::{is_too_general, path_refusal};
 use super::keys::{Construct, ENCODINGS, SECRET_USE, find};
-use super::keys_steps::{STEP_COMMON, STEPS, UNOBEYED_STEPS};
+use super::keys_steps::{STEP_COMMON, STEPS};
 use super::pattern::Pattern;
-use super::product::Unobeyed;
 use super::rule::Rule;
 use super::step::{Action, Step};
 use super::walk::{Fields, LONGEST, Walker};
 use super::walk_check::{is_rule_word, wrap};
 use crate::model::yaml::{Node, Value};
-use crate::model::{Diagnostic, Place, Platform, SecretEncoding, SecretUse};
+use crate::model::{Platform, SecretEncoding, SecretUse};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -44,6 +43,14 @@ impl Walker {
                 } else {
                     action = Some((key, value, construct));
                 }
+            } else if word == "upload" {
+                self.error(
+                    &key.place,
+                    format!("`upload` is no step of {context}"),
+                    "a file is laid down for the one command that needs it, and goes with it",
+                    "write it in that step: `run: { command: …, upload: { source: …, sha256: … } }`",
+                );
+                return Vec::new();
             } else {
                 let words: Vec<&str> = STEPS
                     .iter()
@@ -147,11 +154,7 @@ impl Walker {
         if let Some(platform) = platform {
             self.foreign("step", word, platform.word(), key);
         }
-        let actions = if UNOBEYED_STEPS.contains(&word) {
-            vec![self.unsupported(word, key, &fields)]
-        } else {
-            self.actions(word, &fields, &context)
-        };
+        let actions = self.actions(word, &fields, &context);
         let Common { when, effect, timeout, opt_in } = common;
         let place = &key.place;
         if opt_in.is_some() && matches!(word, "require" | "wait_for") {
@@ -333,8 +336,9 @@ impl Walker {
         let blocked_if = fields.get("blocked_if").and_then(|node| self.regex(node));
         let env = self.secrets_of(fields, "env", "an environment variable");
         let stdin = fields.get("stdin").and_then(|node| self.secret_use(node));
+        let uploads = self.uploads(fields);
         let command = fields.get("command").and_then(|node| self.text(node))?;
-        Some(Action::Run { command, accept, reboot_codes, retry_on, blocked_if, env, stdin })
+        Some(Action::Run { command, accept, reboot_codes, retry_on, blocked_if, env, stdin, uploads })
     }
 
     fn uninstall_program(&mut self, fields: &Fields<'_>) -> Action {
@@ -401,17 +405,6 @@ impl Walker {
         self.secret_uses.push((name.clone(), node.place.clone()));
         Some(name)
     }
-
-    fn unsupported(&mut self, word: &str, key: &Node, fields: &Fields<'_>) -> Action {
-        if let Some(node) = fields.get("sha256") {
-            let digest = node.as_str().unwrap_or_default();
-            if node.as_str().is_some() && !is_hex(digest) {
-                self.problems.push(bad_digest(node, digest));
-            }
-        }
-        self.unobeyed.push(Unobeyed { what: format!("step `{word}`"), place: key.place.clone() });
-        Action::Unsupported { kind: word.to_owned(), arguments: self.arguments(fields) }
-    }
 }
 
 /// Whether the value is the map of all keys, not the main argument alone.
@@ -429,15 +422,4 @@ fn replace<T>(slot: &mut Option<T>, value: Option<T>) -> bool {
         *slot = value;
     }
     twice
-}
-
-fn is_hex(text: &str) -> bool {
-    text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit())
-}
-
-fn bad_digest(node: &Node, digest: &str) -> Diagnostic {
-    let place: &Place = &node.place;
-    Diagnostic::error(place, format!("`{digest}` is not a SHA-256"))
-        .with_label("expected 64 hexadecimal digits")
-        .with_help("write the output of `sha256sum FILE`, in quotes")
 }

@@ -99,6 +99,7 @@ fn step(id: &str, kind: &str, effect: Option<Thing>) -> PlannedStep {
         env: BTreeMap::new(),
         encodings: BTreeMap::new(),
         stdin: None,
+        uploads: Vec::new(),
         effect: effect.map(|thing| Rule::Not(Box::new(facts::rule(thing)))),
         condition: None,
         instructions: None,

@@ -19,8 +19,9 @@ pub use side::Side;
 use super::reach::{LockOrder, StepOrder};
 use crate::model::Secret;
 use crate::model::output::single_quoted;
-use crate::plan::PlannedStep;
+use crate::plan::{PlannedStep, PlannedUpload};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const BASE: &str = include_str!("base.sh");
 const LEASE: &str = include_str!("lease.sh");
@@ -39,6 +40,9 @@ const LEASE_SECONDS: u64 = 15 * 60;
 const RENEW_SECONDS: u64 = 60;
 /// The longest name of an owner that is written to a host, in bytes.
 const LONGEST_OWNER: usize = 200;
+
+/// What steps lay down on hosts: a file's content by its SHA-256 in hex.
+pub type Uploads = BTreeMap<String, Arc<[u8]>>;
 
 /// Where the host's side lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +123,7 @@ pub fn release_script(place: &Place, order: &LockOrder) -> Result<String, NameEr
 }
 
 /// The script that begins a step unless it is claimed, and waits for its end; `read_step` reads its
-/// answer. Holds the secrets that the step uses.
+/// answer. Holds the secrets and the files that the step uses.
 ///
 /// # Errors
 /// When the run's id or the claim cannot be a file's name.
@@ -128,6 +132,7 @@ pub fn begin_script(
     lock: &LockOrder,
     order: &StepOrder<'_>,
     secrets: &BTreeMap<String, Secret>,
+    uploads: &Uploads,
 ) -> Result<String, NameError> {
     let head = head(place, lock)?;
     let step = step_variables(place, lock, order)?;
@@ -135,7 +140,8 @@ pub fn begin_script(
     let (retry, text) = (retry.join(" "), script_with_secrets(order.step, secrets));
     let mut wrapper = assignments(&head);
     wrapper.push_str(&assignments(&step));
-    wrapper.push_str(&assignments(&[("retry", retry), ("script", text)]));
+    let files = laid_down(order.step, uploads);
+    wrapper.push_str(&assignments(&[("retry", retry), ("script", text), ("files", files)]));
     for part in [BASE, LEASE, WRAPPER] {
         wrapper.push_str(&without_comments(part));
     }
@@ -177,6 +183,24 @@ fn script_with_secrets(step: &PlannedStep, secrets: &BTreeMap<String, Secret>) -
     }
     script.push_str(&step.script);
     script
+}
+
+/// The commands that lay down a step's files; empty where it has none.
+fn laid_down(step: &PlannedStep, uploads: &Uploads) -> String {
+    let lay = |upload: &PlannedUpload| {
+        let content = base64_lines(upload, uploads, 76).join("\n");
+        format!("up_lay {} {} '{content}'", single_quoted(&upload.name), single_quoted(&upload.sha256))
+    };
+    step.uploads.iter().map(lay).collect::<Vec<_>>().join(" &&\n")
+}
+
+/// A file in lines of base64, each of so many characters at most.
+fn base64_lines(upload: &PlannedUpload, uploads: &Uploads, width: usize) -> Vec<String> {
+    use base64::Engine as _;
+    // All are read before the first host is contacted. The host would refuse one that is not the planned.
+    let content = uploads.get(&upload.sha256).map_or(&[][..], |content| content);
+    let engine = base64::engine::general_purpose::STANDARD;
+    content.chunks(width / 4 * 3).map(|chunk| engine.encode(chunk)).collect()
 }
 
 /// The value of a secret as a step's variable has it; empty where an optional one has none.

@@ -1,7 +1,7 @@
 //! The host's side by its platform: which scripts are sent, and how their answers are read.
 
 use super::windows::{self, WindowsPlace};
-use super::{Place, answer};
+use super::{Place, Uploads, answer};
 use crate::apply::reach::{Holder, LockAnswer, LockOrder, StepAnswer, StepOrder};
 use crate::model::{Platform, Secret};
 use std::collections::BTreeMap;
@@ -90,11 +90,12 @@ impl Side {
         lock: &LockOrder,
         order: &StepOrder<'_>,
         secrets: &BTreeMap<String, Secret>,
+        uploads: &Uploads,
     ) -> Result<String, String> {
         match self {
-            Self::Posix(place) => super::begin_script(place, lock, order, secrets).map_err(said),
+            Self::Posix(place) => super::begin_script(place, lock, order, secrets, uploads).map_err(said),
             Self::Windows(place) => {
-                windows::begin_script(place, lock, order, secrets, &nonce()).map_err(said)
+                windows::begin_script(place, lock, order, secrets, uploads, &nonce()).map_err(said)
             }
         }
     }

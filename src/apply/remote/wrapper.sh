@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2015,SC2034,SC2154
 # Runs one step, apart from the connection that began it: claims it, keeps its output within bounds,
-# records its status. Set besides: up_at (RUN/CLAIM), up_retry, up_limit (seconds), up_script.
+# records its status. Set besides: up_at (RUN/CLAIM), up_retry, up_limit (seconds), up_script, up_files
+# (what lays down its files).
 #
 # Five processes: the supervisor, which is the one in the claim; the step's own shell; one that keeps
 # each stream; one that renews the lease. The streams end when the last child of the step closes them,
@@ -76,6 +77,36 @@ up_claim() {
   up_flush "$up_at.claim"
 }
 
+# By what the host reads base64: up_decoder.
+up_find_decoder() {
+  # shellcheck disable=SC2016
+  for up_decoder in 'base64 -d' 'base64 -D' 'openssl base64 -d' 'perl -MMIME::Base64 -pe $_=decode_base64($_)'; do
+    [ "$(echo eA== | $up_decoder)" = x ] && return
+  done
+  up_why='the host has no `base64`, `openssl` or `perl`, so no file can be laid down'
+  return 1
+}
+
+# The SHA-256 of file $1: up_sum.
+up_sha256() {
+  for up_how in sha256sum 'shasum -a 256' 'openssl dgst -sha256 -r'; do
+    up_sum=$($up_how <"$1") && up_sum=${up_sum%% *} && [ ${#up_sum} -eq 64 ] && return
+  done
+  up_why='the host has no `sha256sum`, `shasum` or `openssl`, so no file can be laid down'
+  return 1
+}
+
+# Lays down file $1 of SHA-256 $2 from base64 $3. Nobody but root comes into the directory.
+up_lay() {
+  up_find_decoder || return
+  up_why="the file \`$1\` cannot be laid down: is the disk full?"
+  [ -d "$up_at.files" ] || mkdir -m 700 "$up_at.files" || return
+  printf '%s\n' "$3" | $up_decoder >"$up_at.files/$1" && chmod 700 "$up_at.files/$1" || return
+  up_sha256 "$up_at.files/$1" || return
+  up_why="the file \`$1\` did not arrive as it is: its SHA-256 is $up_sum on the host"
+  [ "$up_sum" = "$2" ]
+}
+
 # The outcome $*, last of all. A disk that is full now may not be later.
 up_record() {
   up_tries=0
@@ -101,6 +132,7 @@ up_run_step() {
   PATH=$up_path
   if [ -n "$up_locale" ]; then LC_ALL=$up_locale; else unset LC_ALL; fi
   exec </dev/null >&3 2>&4 3>&- 4>&-
+  if [ -n "$up_files" ]; then export UPROOT_FILES="$up_state/$up_at.files"; fi
   eval "$up_script"
 }
 
@@ -109,6 +141,10 @@ up_supervise() {
   up_claim || return
   if ! up_hold; then
     up_record unbegun "the host's lock was lost to run ${up_lock_run:-(nobody)}"
+    return
+  fi
+  if ! eval "$up_files"; then
+    up_record unbegun "$up_why"
     return
   fi
   { exec 3>&- 4>&- && up_renew_meanwhile; } &

@@ -80,10 +80,7 @@ pub(super) fn render(action: &Action, context: &Context<'_>) -> Result<Option<Re
         Action::UninstallProgram { .. } | Action::DeleteRegistry { .. } | Action::ForgetReceipt { .. } => {
             Err(not_here(action, "Linux"))
         }
-        Action::Manual { .. }
-        | Action::WaitFor { .. }
-        | Action::Require { .. }
-        | Action::Unsupported { .. } => Ok(None),
+        Action::Manual { .. } | Action::WaitFor { .. } | Action::Require { .. } => Ok(None),
     }
 }
 
@@ -96,7 +93,7 @@ fn not_here(action: &Action, platform: &str) -> String {
 }
 
 /// The step's word in the playbook.
-pub(super) fn kind(action: &Action) -> &str {
+pub(super) fn kind(action: &Action) -> &'static str {
     match action {
         Action::StopService { .. } => "stop_service",
         Action::DeleteService { .. } => "delete_service",
@@ -115,7 +112,6 @@ pub(super) fn kind(action: &Action) -> &str {
         Action::WaitFor { .. } => "wait_for",
         Action::Require { .. } => "require",
         Action::Reboot { .. } => super::PlannedStep::REBOOT,
-        Action::Unsupported { kind, .. } => kind,
     }
 }
 
@@ -158,7 +154,6 @@ pub(super) fn summary(action: &Action) -> String {
         Action::Require { rule, .. } => format!("go on only if {}", super::shown::rule(rule)),
         Action::Reboot { reason: Some(reason) } => format!("reboot the host: {reason}"),
         Action::Reboot { reason: None } => "reboot the host".to_owned(),
-        Action::Unsupported { kind, .. } => kind.clone(),
     }
 }
 

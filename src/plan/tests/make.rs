@@ -336,7 +336,6 @@ fn an_unreachable_host_is_in_a_wave_and_has_no_steps() {
 #[test]
 fn everything_that_forbids_a_plan_is_told_at_once() {
     let mut playbook = playbook();
-    playbook.unobeyed.push(Unobeyed { what: "step `upload`".into(), place: place(40) });
     playbook.waves = vec![Wave {
         name: "canary".into(),
         hosts: WaveHosts::Pattern("nowhere".into()),
@@ -348,15 +347,17 @@ fn everything_that_forbids_a_plan_is_told_at_once() {
         window: None,
         place: Some(place(41)),
     }];
-    let unsupported = Action::Unsupported { kind: "delete_registry".into(), arguments: BTreeMap::new() };
-    playbook.products[1].remove.push(step(unsupported));
+    let mut token = run("kesl-control --uninstall");
+    if let Action::Run { stdin, .. } = &mut token {
+        *stdin = Some("nowhere-declared".to_owned());
+    }
+    playbook.products[1].remove.insert(0, step(token));
     // Two hosts make the same mistake: it is told once.
     let errors = plan_for(&playbook, &[kesl_facts("a"), kesl_facts("b")]).unwrap_err();
     let messages: Vec<&str> = errors.list.iter().map(|error| error.message.as_str()).collect();
-    assert_eq!(messages.len(), 3, "{messages:?}");
+    assert_eq!(messages.len(), 2, "{messages:?}");
     assert!(errors.list.iter().all(|error| error.help.is_some() && error.place.is_some()));
-    assert!(messages[0].contains("`upload`"));
-    assert!(messages.iter().any(|message| message.contains("step `delete_registry` of product `kesl`")));
+    assert!(messages.iter().any(|message| message.contains("`nowhere-declared`")));
     assert!(messages.iter().any(|message| message.contains("`nowhere`")));
 }
 

@@ -7,9 +7,7 @@ use super::testing::*;
 use super::*;
 use crate::facts::{Facts, Gap, Package, Privilege};
 use crate::model::ProductState;
-use crate::playbook::{
-    Action, Check, PathKind, Playbook, Policy, Step, TextPattern, Unobeyed, Wave, WaveHosts,
-};
+use crate::playbook::{Action, Check, PathKind, Playbook, Policy, Step, TextPattern, Wave, WaveHosts};
 use proptest::prelude::*;
 use std::time::Duration;
 

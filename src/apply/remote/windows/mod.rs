@@ -19,10 +19,10 @@ mod stream;
 
 pub use stream::TextError;
 
-use super::{LEASE_SECONDS, NameError, file_name, one_line, passed_on};
+use super::{LEASE_SECONDS, NameError, Uploads, base64_lines, file_name, one_line, passed_on};
 use crate::apply::reach::{LockOrder, StepOrder};
 use crate::model::Secret;
-use crate::plan::PlannedStep;
+use crate::plan::{PlannedStep, PlannedUpload};
 use std::collections::BTreeMap;
 use stream::{Sent, flat_script};
 
@@ -37,6 +37,8 @@ const WRAPPER: &str = include_str!("wrapper.cmd");
 const MOST: u64 = 2 * 1024 * 1024;
 /// The longest secret, in bytes.
 const LONGEST_SECRET: usize = 1000;
+/// How many characters a line of a file's base64 has: four for each three bytes.
+const FILE_LINE: usize = 7600;
 /// Between two tries of a step whose exit code asks for another, in seconds.
 const RETRY_SECONDS: u64 = 5;
 
@@ -119,6 +121,7 @@ pub fn begin_script(
     lock: &LockOrder,
     order: &StepOrder<'_>,
     secrets: &BTreeMap<String, Secret>,
+    uploads: &Uploads,
     nonce: &str,
 ) -> Result<String, OrderError> {
     let step = order.step;
@@ -127,13 +130,24 @@ pub fn begin_script(
     }
     let (run, claim) = (file_name("run", &lock.run)?, file_name("claim", order.claim)?);
     let wrapper = assignments(&[("RUN", &run), ("CLAIM", &claim)]);
-    let files = vec![
-        Sent { name: "s.cmd", text: batch(&wrapper, &[WRAPPER]) },
-        Sent { name: "s.run.cmd", text: runner(&claim, step) },
-        Sent { name: "s.env.cmd", text: environment(step, secrets)? },
-        Sent { name: "s.step.cmd", text: step.script.clone() },
+    let mut files = vec![
+        Sent { name: "s.cmd".into(), text: batch(&wrapper, &[WRAPPER]) },
+        Sent { name: "s.run.cmd".into(), text: runner(&claim, step) },
+        Sent { name: "s.env.cmd".into(), text: environment(step, secrets)? },
+        Sent { name: "s.step.cmd".into(), text: step.script.clone() },
     ];
-    let head = head(place, lock, nonce)? + &step_variables(place, order, &claim);
+    let mut head = head(place, lock, nonce)? + &step_variables(place, order, &claim);
+    let mut names = String::new();
+    if !step.retry_on.is_empty() {
+        files.push(Sent { name: "s.again.cmd".into(), text: repeater(&claim, step) });
+        names.push_str("again.cmd ");
+    }
+    for (number, upload) in step.uploads.iter().enumerate() {
+        let text = base64_lines(upload, uploads, FILE_LINE).join("\n");
+        files.push(Sent { name: format!("s.f{number}"), text });
+        names.push_str(&format!("f{number} "));
+    }
+    head.push_str(&assignments(&[("FILES", names.trim_end())]));
     exchange(place, lock, nonce, "unsure", head, &[":main\ngoto begin\n", STEP], files)
 }
 
@@ -172,8 +186,10 @@ fn exchange(
         text.push_str(&without_remarks(part));
     }
     let keeper = assignments(&[("RUN", &run), ("NONCE", &nonce), ("OWNER", &owner), ("LEASE", &lease)]);
-    let mut files =
-        vec![Sent { name: "x.cmd", text }, Sent { name: "k.cmd", text: batch(&keeper, &[KEEPER]) }];
+    let mut files = vec![
+        Sent { name: "x.cmd".into(), text },
+        Sent { name: "k.cmd".into(), text: batch(&keeper, &[KEEPER]) },
+    ];
     files.extend(more);
     Ok(flat_script(&nonce, failing, &files)?)
 }
@@ -222,39 +238,91 @@ fn without_remarks(text: &str) -> String {
     text.lines().filter(code).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// The batch file that runs the step's text with its secrets in the environment, again where its code asks
-/// for that. The naps are what is counted of its time.
+/// The batch file that runs the step's text with its secrets and its files. Its code is that of its last command.
 fn runner(claim: &str, step: &PlannedStep) -> String {
     let mut text = format!(
         "@echo off\n\
-         set \"UP_NAPS=\"\n\
          call \"%~dp0{claim}.env.cmd\"\n\
          del /f /q \"%~dp0{claim}.env.cmd\" <nul >nul\n\
-         if exist \"%~dp0{claim}.env.cmd\" echo refused>\"%~dp0{claim}.refused\"\n\
-         if exist \"%~dp0{claim}.env.cmd\" exit /b 1\n\
-         goto again\n"
+         if exist \"%~dp0{claim}.env.cmd\" echo its secrets cannot be taken away from the disk\
+         >\"%~dp0{claim}.refused\"\n\
+         if exist \"%~dp0{claim}.env.cmd\" exit /b 1\n"
     );
-    let naps = step.timeout / RETRY_SECONDS;
-    for code in &step.retry_on {
-        text.push_str(&format!(
-            ":retry{code}\n\
-             set /a UP_NAPS+=1\n\
-             if %UP_NAPS% geq {naps} exit /b {code}\n\
-             ping -n {} 127.0.0.1 <nul >nul\n",
-            RETRY_SECONDS + 1
-        ));
-        text.push_str("goto again\n");
+    text.push_str(&laid_down(claim, step));
+    if step.retry_on.is_empty() {
+        text.push_str(&text_of(claim, step));
+    } else {
+        text.push_str(&format!("cmd.exe /d /q /v:on /c \"\"%~dp0{claim}.again.cmd\"\" <nul\n"));
     }
-    text.push_str(":again\n");
-    // Rendered ones expand their variables late; a playbook's own text knows nothing of that.
+    text
+}
+
+/// The command that runs the step's text. A rendered one expands its variables late; a playbook's own knows nothing of
+/// that.
+fn text_of(claim: &str, step: &PlannedStep) -> String {
     let late = if step.kind == "run" { "off" } else { "on" };
-    text.push_str(&format!("cmd.exe /d /q /v:{late} /c \"\"%~dp0{claim}.step.cmd\"\" <nul\n"));
-    for code in &step.retry_on {
-        if let Some(next) = code.checked_add(1) {
-            text.push_str(&format!("if errorlevel {code} if not errorlevel {next} goto retry{code}\n"));
-        }
+    format!("cmd.exe /d /q /v:{late} /c \"\"%~dp0{claim}.step.cmd\"\" <nul\n")
+}
+
+/// The batch file that runs the step's text again where its code asks for that. Apart from the runner, which must not
+/// expand late what secrets are set by. The naps are what is counted of its time.
+fn repeater(claim: &str, step: &PlannedStep) -> String {
+    let codes: Vec<String> = step.retry_on.iter().map(ToString::to_string).collect();
+    format!(
+        "@echo off\n\
+         set /a UP_NAPS=0\n\
+         :again\n\
+         {}\
+         set \"UP_CODE=!errorlevel!\"\n\
+         for %%c in ({}) do if \"!UP_CODE!\"==\"%%c\" goto retry\n\
+         exit /b !UP_CODE!\n\
+         :retry\n\
+         set /a UP_NAPS+=1\n\
+         if !UP_NAPS! geq {} exit /b !UP_CODE!\n\
+         ping -n {} 127.0.0.1 <nul >nul\n\
+         goto again\n",
+        text_of(claim, step),
+        codes.join(" "),
+        step.timeout / RETRY_SECONDS,
+        RETRY_SECONDS + 1
+    )
+}
+
+/// The commands that lay down a step's files from the base64 that came with it. A tool that could not be started is
+/// asked once more.
+fn laid_down(claim: &str, step: &PlannedStep) -> String {
+    if step.uploads.is_empty() {
+        return String::new();
     }
-    // Its code is that of its last command.
+    let mut text = format!(
+        "set \"UPROOT_FILES=%~dp0{claim}.files\"\n\
+         mkdir \"%UPROOT_FILES%\" <nul\n"
+    );
+    for (number, PlannedUpload { name, sha256, .. }) in step.uploads.iter().enumerate() {
+        let file = format!("\"%UPROOT_FILES%\\{name}\"");
+        let decode = format!("certutil -decode \"%~dp0{claim}.f{number}\" {file} <nul >nul");
+        // The first line has the name, the second the digest; older ones write it in pairs.
+        let digest = format!(
+            "for /f \"skip=1 delims=\" %%h in ('certutil -hashfile {file} SHA256 ^<nul') do \
+             if not defined UP_SUM set \"UP_SUM=%%h\""
+        );
+        text.push_str(&format!(
+            "if not exist {file} {decode}\n\
+             if not exist {file} {decode}\n\
+             del /f /q \"%~dp0{claim}.f{number}\" <nul >nul\n\
+             set \"UP_SUM=\"\n\
+             {digest}\n\
+             if not defined UP_SUM {digest}\n\
+             if defined UP_SUM set \"UP_SUM=%UP_SUM: =%\"\n\
+             set \"UP_GOOD=\"\n\
+             if /i \"%UP_SUM%\"==\"{sha256}\" set \"UP_GOOD=yes\"\n\
+             set \"UP_SUM=\"\n\
+             if not defined UP_GOOD echo the file `{name}` cannot be laid down, or did not arrive as it is\
+             >\"%~dp0{claim}.refused\"\n\
+             if not defined UP_GOOD exit /b 1\n"
+        ));
+    }
+    text.push_str("set \"UP_GOOD=\"\n");
     text
 }
 

@@ -28,9 +28,10 @@ if errorlevel 1 goto left
 call :living "!UP_RUN!"
 if defined UP_LIVING set "UP_WHY=step `!UP_LIVING!` still runs"
 if defined UP_LIVING goto left
+rem For its own keeper only, also where it cannot be read whose the lock is.
+if exist "!UP_RUN!\" >"!UP_RUN!\stop" echo stop
 call :holder
 if not "!UP_ITS_RUN!"=="!UP_RUN!" goto away
-if exist "!UP_RUN!\" >"!UP_RUN!\stop" echo stop
 set /a UP_WAITS=0
 :ending
 call :free hold
@@ -56,19 +57,26 @@ set /a UP_WAITS=0
 :empty
 rd "!UP_S!" <nul >nul 2>nul
 if not exist "!UP_S!" goto released
-rem What another run has there is its own. A keeper that has just ended leaves the folder in a moment.
+rem What another run has there is its own.
 set "UP_WHY="
+set "UP_OTHER="
 for /f "delims=" %%n in ('dir /b /a "!UP_S!" ^<nul 2^>nul') do call :whose "%%n"
 if defined UP_WHY goto left
+if defined UP_OTHER goto released
+rem A keeper that has just ended leaves the folder in a moment; what it had open is nobody's then.
+call :free "!UP_S!\hold"
+if defined UP_FREE del /f /q "!UP_S!\hold" <nul >nul 2>nul
+if not exist "!UP_S!\hold" del /f /q "!UP_S!\holder" "!UP_S!\holder.new" <nul >nul 2>nul
 set /a UP_WAITS+=1
-if !UP_WAITS! gtr 3 goto released
+set "UP_WHY=`!UP_S!` is still in use"
+if !UP_WAITS! gtr 12 goto left
 call :nap
 goto empty
 :whose
 if "%~1"=="hold" exit /b 0
 if "%~1"=="holder" exit /b 0
 if "%~1"=="holder.new" exit /b 0
-if exist "!UP_S!\%~1\made" set "UP_WAITS=9"
+if exist "!UP_S!\%~1\made" set "UP_OTHER=yes"
 if not exist "!UP_S!\%~1\made" set "UP_WHY=`!UP_S!\%~1` is not of uproot, so it stays"
 exit /b 0
 :left

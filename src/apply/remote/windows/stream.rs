@@ -9,7 +9,7 @@ use crate::transport::MAX_CMD_LINE;
 
 /// A file that the exchange brings along.
 pub(super) struct Sent {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) text: String,
 }
 
@@ -69,7 +69,7 @@ pub(super) fn flat_script(nonce: &str, failing: &str, files: &[Sent]) -> Result<
     ];
     for file in files {
         for (number, line) in file.text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
-            lines.push(spoken(file.name, line, number + 1)?);
+            lines.push(spoken(&file.name, line, number + 1)?);
         }
     }
     for file in files {
@@ -77,7 +77,7 @@ pub(super) fn flat_script(nonce: &str, failing: &str, files: &[Sent]) -> Result<
             file.text.lines().filter(|line| !line.is_empty()).map(|line| line.len() + 2).sum();
         lines.push(format!("for %i in ({}) do if not \"%~zi\"==\"{length}\" set \"UP_BAD=%i\"", file.name));
     }
-    let run = files.first().map_or("", |file| file.name);
+    let run = files.first().map_or("", |file| file.name.as_str());
     lines.push(format!("if not defined UP_BAD cmd.exe /d /q /v:on /c \".\\{run} go\" <nul"));
     lines.push("cd /d \"%SystemRoot%\"".to_owned());
     lines.push("rd /s /q \"%UP_A%\" <nul >nul 2>nul".to_owned());
@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_written_is_refused_by_its_line() {
-        let send = |text: &str| flat_script("0", "unsure", &[Sent { name: "x.cmd", text: text.to_owned() }]);
+        let send =
+            |text: &str| flat_script("0", "unsure", &[Sent { name: "x.cmd".into(), text: text.to_owned() }]);
         assert_eq!(send("ver\n\u{e4}\n"), Err(TextError::NotPlain { line: 2 }));
         assert_eq!(send("ver\n\nOFF \n"), Err(TextError::Unspeakable { line: 3, text: "OFF ".into() }));
         assert_eq!(send(&"%".repeat(4100)), Err(TextError::TooLong { line: 1 }));
@@ -140,7 +141,7 @@ mod tests {
     #[test]
     fn every_line_is_one_that_cmd_takes() {
         let text = "ver\nif \"%~1\"==\"a&b\" (echo x>y)\n".to_owned();
-        let script = flat_script("0", "unsure", &[Sent { name: "x.cmd", text }]).unwrap();
+        let script = flat_script("0", "unsure", &[Sent { name: "x.cmd".into(), text }]).unwrap();
         assert!(script.lines().all(|line| line.len() <= MAX_CMD_LINE && !line.is_empty()));
         assert!(script.contains("\"%~zi\"==\"33\""), "{script}");
     }

@@ -39,7 +39,7 @@ cd /d "!SystemRoot!\System32"
 cmd.exe /d /q /v:off /c ""!UP_D!!UP_CLAIM!.run.cmd"" <nul >"!UP_D!!UP_CLAIM!.out" 2>"!UP_D!!UP_CLAIM!.err"
 set "UP_END=ended !errorlevel!"
 cd /d "!UP_D!"
-if exist "!UP_CLAIM!.refused" set "UP_END=unbegun its secrets cannot be taken away from the disk"
+if exist "!UP_CLAIM!.refused" for /f "usebackq delims=" %%r in ("%UP_CLAIM%.refused") do set "UP_END=unbegun %%r"
 :record
 del /f /q "!UP_CLAIM!.env.cmd" <nul >nul 2>nul
 set /a UP_TRIES=0

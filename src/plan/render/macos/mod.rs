@@ -10,7 +10,7 @@ mod process;
 mod receipt;
 mod trust;
 
-use super::{Context, Rendered, command, kind, not_here};
+use super::{Context, Rendered, command, not_here};
 use crate::playbook::{Action, Check, Pattern, Rule};
 
 pub(super) fn render(action: &Action, context: &Context<'_>) -> Result<Option<Rendered>, String> {
@@ -36,7 +36,6 @@ pub(super) fn render(action: &Action, context: &Context<'_>) -> Result<Option<Re
             Err(not_here(action, "macOS"))
         }
         Action::Manual { .. } | Action::WaitFor { .. } | Action::Require { .. } => Ok(None),
-        Action::Unsupported { .. } => Err(format!("this version does not do `{}` on macOS", kind(action))),
     }
 }
 

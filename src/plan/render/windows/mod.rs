@@ -42,10 +42,7 @@ pub(super) fn render(action: &Action, context: &Context<'_>) -> Result<Option<Re
                 .to_owned())
         }
         Action::RemovePackage { .. } | Action::ForgetReceipt { .. } => Err(not_here(action, "Windows")),
-        Action::Manual { .. }
-        | Action::WaitFor { .. }
-        | Action::Require { .. }
-        | Action::Unsupported { .. } => Ok(None),
+        Action::Manual { .. } | Action::WaitFor { .. } | Action::Require { .. } => Ok(None),
         Action::RemoveUser { .. } | Action::RemoveGroup { .. } => {
             Err(format!("this version does not do `{}` on Windows", kind(action)))
         }
