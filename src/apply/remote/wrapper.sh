@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2015,SC2034,SC2154
+# shellcheck shell=sh disable=SC2015,SC2016,SC2034,SC2154
 # Runs one step, apart from the connection that began it: claims it, keeps its output within bounds,
 # records its status. Set besides: up_at (RUN/CLAIM), up_retry, up_limit (seconds), up_script, up_files
 # (what lays down its files).
@@ -79,7 +79,6 @@ up_claim() {
 
 # By what the host reads base64: up_decoder.
 up_find_decoder() {
-  # shellcheck disable=SC2016
   for up_decoder in 'base64 -d' 'base64 -D' 'openssl base64 -d' 'perl -MMIME::Base64 -pe $_=decode_base64($_)'; do
     [ "$(echo eA== | $up_decoder)" = x ] && return
   done
