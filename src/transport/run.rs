@@ -403,6 +403,8 @@ impl<'a, C: ByteChannel, T: Talk> Pump<'a, C, T> {
                 Some(0) => return Ok(progress),
                 Some(count) => {
                     self.talk.sent(count);
+                    // A host that still takes in what is long, over a slow line, has nothing to say yet.
+                    self.heard = Instant::now();
                     progress = true;
                 }
                 None => self.talk.input_refused(),

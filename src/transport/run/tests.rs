@@ -346,3 +346,61 @@ fn what_was_taken_in_with_the_other_stream_is_not_waited_for() {
     let stop = Pump::new(&mut channel, &mut talk, limits, clock).pump(&Cancel::new().unwrap());
     assert_eq!(stop, Stop::Lost("the script was sent".to_owned()));
 }
+
+/// A slow line: a hundred bytes are taken at a time, and the host says nothing before it has all of them.
+struct SlowLink {
+    taken: usize,
+    full: bool,
+    out: VecDeque<u8>,
+}
+
+impl ByteChannel for SlowLink {
+    fn read(&mut self, stream: Stream, into: &mut [u8]) -> Result<Got, String> {
+        let byte = if stream == Stream::Out { self.out.pop_front() } else { None };
+        byte.map_or(Ok(Got::Nothing), |byte| {
+            into[0] = byte;
+            Ok(Got::Bytes(1))
+        })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<Option<usize>, String> {
+        let count = if self.full { 0 } else { bytes.len().min(100) };
+        self.full = true;
+        self.taken += count;
+        Ok(Some(count))
+    }
+
+    fn close_input(&mut self) -> Result<bool, String> {
+        Ok(true)
+    }
+
+    fn wait(&mut self, _: Instant, _: &Cancel) -> Result<(), String> {
+        if self.taken > 5000 {
+            return Err("all of it was taken".to_owned());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        self.full = false;
+        Ok(())
+    }
+
+    fn ending(&mut self) -> String {
+        String::new()
+    }
+}
+
+#[test]
+fn a_host_that_still_takes_in_a_long_script_is_not_idle() {
+    let nonces = Nonces::random();
+    let out = format!("{}0\n", nonces.ready()).bytes().collect();
+    let script = format!(": {}", "x".repeat(5000));
+    let mut talk = Conversation::new(nonces, &script, false, None, 1000);
+    let mut channel = SlowLink { taken: 0, full: false, out };
+    let started = Instant::now();
+    let deadline = started + Duration::from_secs(20);
+    let clock = Clock { started, deadline, ready_by: deadline };
+    let idle = Some(Duration::from_millis(300));
+    let limits = Limits { deadline: Duration::from_secs(20), idle, keep: 1000, receive: 1000 };
+    let stop = Pump::new(&mut channel, &mut talk, limits, clock).pump(&Cancel::new().unwrap());
+    assert!(started.elapsed() > Duration::from_millis(900), "{stop:?}");
+    assert_eq!(stop, Stop::Lost("all of it was taken".to_owned()));
+}
