@@ -15,16 +15,18 @@ use uproot::playbook::Product;
 use uproot::verify::observed;
 
 /// What must stand among the facts by which each product is found present.
-const MARKS: [(&str, &str); 19] = [
+const MARKS: [(&str, &str); 21] = [
     ("kes-windows", "Kaspersky Endpoint Security for Windows 12.9.0.384"),
     ("ksos-windows", "Kaspersky Small Office Security"),
     ("ksws-windows", "Kaspersky Security 11 for Windows Server"),
     ("kess-windows", "Kaspersky Embedded Systems Security"),
     ("kics-windows", "Kaspersky Industrial CyberSecurity for Nodes"),
+    ("kav-business-windows", "8.0 for Windows Servers Enterprise Edition"),
     ("kea-windows", "soyuz.exe"),
     ("klnagent-windows", "Agent d'administration de Kaspersky Security Center"),
     ("ksc-windows", "klserver.exe"),
     ("ksc-console-windows", "Web Console"),
+    ("ksc-plug-ins-windows", "Management Plug-in"),
     ("consumer-windows", "AVP21.25"),
     ("vpn-windows", "KSDE21.17"),
     ("password-manager-windows", "kpm.exe"),

@@ -6,142 +6,14 @@
 #[allow(dead_code, reason = "the suites of the documents use the rest")]
 mod catalogue_support;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
-use uproot::detect::{ProductRules, evaluate, findings};
-use uproot::facts::{Facts, Listing, PathEntry, Questions, RegistryKey, Service, Topic};
-use uproot::inventory;
-use uproot::model::{Platform, SecretEncoding, Truth};
-use uproot::plan::{self, HostInput, HostOutcome, PlanSettings, PlannedConnection, PlannedHost, PlannedStep};
-use uproot::playbook::{Action, Check, PathKind, Playbook, Product};
-use uproot::verify::observed;
-
-/// The products of Windows alone.
-static CATALOGUE: LazyLock<Playbook> = LazyLock::new(|| {
-    let mut playbook = catalogue_support::whole();
-    playbook.products.retain(|product| product.platforms.contains(&Platform::Windows));
-    playbook
-});
-
-static DOCUMENTS: LazyLock<Vec<(String, String, Facts)>> =
-    LazyLock::new(|| catalogue_support::documents(Platform::Windows));
-
-fn complete<T>(items: Vec<T>) -> Listing<T> {
-    Listing { items, gaps: Vec::new() }
-}
-
-/// A host on which all of these products are as their documents say, and of which everything else was asked and is
-/// not there.
-fn host_with(parts: &[(&str, &str)]) -> Facts {
-    let document = |id: &str, result: &str| {
-        let found = DOCUMENTS.iter().find(|(of, is, _)| of == id && is == result);
-        found.unwrap_or_else(|| panic!("no document {id}.{result}")).2.clone()
-    };
-    let mut all = document("kes-windows", "absent");
-    let questions = Questions::of_playbook(&CATALOGUE);
-    all.paths = questions.paths.iter().map(|path| (path.clone(), complete(Vec::new()))).collect();
-    all.registry = questions.registry.keys().map(|key| (key.clone(), complete(Vec::new()))).collect();
-    all.certificates = document("kaspersky-common-windows", "absent").certificates;
-    all.user_programs = complete(Vec::new());
-    for (id, result) in parts {
-        let one = document(id, result);
-        for program in one.programs.items {
-            if !all.programs.items.iter().any(|known| known.key == program.key) {
-                all.programs.items.push(program);
-            }
-        }
-        for service in one.services.items {
-            if !all.services.items.iter().any(|known| known.name == service.name) {
-                all.services.items.push(service);
-            }
-        }
-        for process in one.processes.items {
-            if !all.processes.items.iter().any(|known| known.name == process.name) {
-                all.processes.items.push(process);
-            }
-        }
-        for (path, listing) in one.paths {
-            listing
-                .items
-                .into_iter()
-                .for_each(|entry| all.paths.entry(path.clone()).or_default().items.push(entry));
-        }
-        for (key, listing) in one.registry {
-            listing
-                .items
-                .into_iter()
-                .for_each(|item| all.registry.entry(key.clone()).or_default().items.push(item));
-        }
-    }
-    for gaps in [&all.programs.gaps, &all.services.gaps, &all.processes.gaps, &all.certificates.gaps] {
-        assert_eq!(gaps.as_slice(), [], "a host that answers all");
-    }
-    all
-}
-
-fn planned(facts: &Facts, words: &[&str]) -> PlannedHost {
-    let playbook = &*CATALOGUE;
-    let inventory = inventory::local();
-    let settings = PlanSettings {
-        id: "01940000-0000-7000-8000-000000000000".to_owned(),
-        created: "2025-01-01T00:00:00Z".parse().unwrap(),
-        operator: "somebody".to_owned(),
-        questions: Questions::of_playbook(playbook),
-        secrets: BTreeMap::new(),
-        known_hosts: Vec::new(),
-        allowed: words.iter().map(|word| (*word).to_owned()).collect(),
-        scope: Default::default(),
-    };
-    let connection = PlannedConnection {
-        kind: PlannedConnection::SSH.to_owned(),
-        address: "localhost".to_owned(),
-        port: 22,
-        user: Some("administrator".to_owned()),
-        platform: Some(Platform::Windows),
-        key: None,
-        password: None,
-        become_method: None,
-        become_password: None,
-    };
-    let found = findings(playbook.products.iter().map(ProductRules::from), facts);
-    let verdict = observed(&found, facts);
-    let outcome = HostOutcome::Read {
-        facts,
-        findings: found,
-        state: verdict.state,
-        reason: verdict.reason,
-        remedy: None,
-    };
-    let host = HostInput { host: &inventory.hosts[0], connection, outcome };
-    let mut plan = plan::make(playbook, settings, &inventory, vec![host])
-        .unwrap_or_else(|wrong| panic!("{}", wrong.render()));
-    plan.hosts.remove(0)
-}
-
-/// Every word by which more is removed.
-fn all_words() -> Vec<String> {
-    let words: BTreeSet<String> =
-        CATALOGUE.products.iter().flat_map(|product| product.choices().map(str::to_owned)).collect();
-    words.into_iter().collect()
-}
-
-fn reason(host: &PlannedHost, product: &str) -> String {
-    let found = host.not_planned.iter().find(|one| one.product == product);
-    found.unwrap_or_else(|| panic!("{product} is planned: {:#?}", host.steps)).reason.clone()
-}
-
-/// The commands that would be run.
-fn commands(host: &PlannedHost) -> Vec<String> {
-    host.steps.iter().filter(|step| !step.already_so).flat_map(|step| step.commands.clone()).collect()
-}
-
-fn gate<'h>(host: &'h PlannedHost, product: &str) -> Option<&'h PlannedStep> {
-    host.steps.iter().find(|step| step.product == product && step.kind == "require")
-}
-
-fn service(name: &str, kind: &str) -> Service {
-    Service { name: name.to_owned(), kind: kind.to_owned(), file: None, active: Some("active".to_owned()) }
-}
+use catalogue_support::windows::{
+    CATALOGUE, all_words, commands, complete, gate, host_with, planned, reason, service,
+};
+use uproot::detect::evaluate;
+use uproot::facts::{Facts, Listing, PathEntry, Questions, RegistryKey, Topic};
+use uproot::model::{SecretEncoding, Truth};
+use uproot::plan::PlannedStep;
+use uproot::playbook::{Action, Check, PathKind, Product};
 
 #[test]
 fn the_words_are_those_that_the_documentation_names() {
@@ -249,6 +121,7 @@ fn what_serves_others_or_holds_data_needs_a_word() {
     for (product, word) in [
         ("ksc-windows", "administration-server"),
         ("ksc-console-windows", "administration-server"),
+        ("ksc-plug-ins-windows", "administration-server"),
         ("ksos-windows", "secret-vaults"),
         ("kics-windows", "industrial-hosts"),
         ("password-manager-windows", "user-passwords"),
