@@ -260,11 +260,15 @@ impl WineHost {
         });
         let output = output.unwrap_or_else(|_| panic!("`{command}` takes more than {LIMIT:?}")).unwrap();
         let file = self.dir.join("outside/status").join(&status);
+        let errors = std::fs::read(errors).unwrap();
         let code = std::fs::read_to_string(&file)
             .ok()
             .and_then(|text| text.trim().parse().ok())
-            .unwrap_or_else(|| panic!("`{command}` has no exit code: {output:?}\n{}", self.log()));
-        Ran::new(code, output.stdout, &std::fs::read(errors).unwrap())
+            .unwrap_or_else(|| {
+                let said = String::from_utf8_lossy(&errors);
+                panic!("`{command}` has no exit code: {output:?}\n{said}\n{}", self.log())
+            });
+        Ran::new(code, output.stdout, &errors)
     }
 
     /// Runs a command over SSH with the lab's key and this standard input, as any client would.

@@ -34,16 +34,20 @@ int wmain(int count, wchar_t **words)
         _snwprintf(line, 33000, L"\"c:\\windows\\system32\\cmd.exe\" /c \"%ls\"", command);
     else
         wcscpy(line, L"\"c:\\windows\\system32\\cmd.exe\"");
-    // Wine at times does not find a program that is there: 9009. Nothing was read or run then where the command is
-    // that one program, so it is tried again.
+    // On a busy machine Wine at times does not start a process, or does not find a program that is there: 9009. Nothing
+    // was read or run then, in the latter case where the command is that one program, so it is tried again.
     for (int tries = 0; tries < 5; tries++) {
         job = CreateJobObjectW(NULL, NULL);
         limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_BREAKAWAY_OK;
         SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits);
-        if (!CreateProcessW(NULL, line, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, profile, &start, &child))
-            return 255;
-        if (!AssignProcessToJobObject(job, child.hProcess))
-            return 255;
+        BOOL started = CreateProcessW(NULL, line, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, profile, &start, &child);
+        if (!started || !AssignProcessToJobObject(job, child.hProcess)) {
+            fprintf(stderr, "labcmd: no process was started: error %lu\n", GetLastError());
+            if (started)
+                TerminateProcess(child.hProcess, 1);
+            Sleep(300);
+            continue;
+        }
         if (wcscmp(words[2], L"kill")) {
             DuplicateHandle(GetCurrentProcess(), job, child.hProcess, &copy, 0, FALSE, DUPLICATE_SAME_ACCESS);
             CloseHandle(job);
