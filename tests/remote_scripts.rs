@@ -409,8 +409,28 @@ fn files_are_laid_down_as_they_are_or_nothing_is_run() {
         assert!(reason.contains("the file `other.bin` did not arrive as it is"), "{shell}: {reason}");
         assert!(matches!(host.lookup(&other, "c2", true), StepAnswer::NotBegun(_)), "{shell}");
         assert!(std::fs::read(&trace).unwrap() == tool(), "{shell}: nothing was run");
+        assert!(!host.state().join("r1/c2.files").exists(), "{shell}: what does not fit is taken away");
         assert_eq!(host.release(&run("r1")), None, "{shell}");
         assert!(!host.state().exists(), "{shell}: nothing stays");
+    }
+}
+
+#[test]
+fn a_tool_that_takes_itself_away_is_there_again_for_the_next_try() {
+    let script = b"echo \"$(basename \"$0\"): $1\"\n";
+    for shell in fewer_shells() {
+        let host = Host::locked(shell);
+        let again = format!(
+            "sh \"$UPROOT_FILES/cleaner.sh\" try >>{0}; echo echo other >\"$UPROOT_FILES/cleaner.sh\"; \
+             [ $(wc -l <{0}) -lt 2 ] && exit 75; exit 6",
+            host.path("tries").display()
+        );
+        let mut again = step(&again);
+        again.uploads = vec![upload("cleaner.sh", script)];
+        again.retry_on = vec![75];
+        assert_eq!(ended(host.begin(&again, "c1")).0, 6, "{shell}");
+        let tries = std::fs::read_to_string(host.path("tries")).unwrap();
+        assert_eq!(tries, "cleaner.sh: try\ncleaner.sh: try\n", "{shell}");
     }
 }
 

@@ -370,6 +370,14 @@ fn a_vendors_own_tool_is_laid_down_for_its_step_and_goes_with_it() {
     let refused = lab.uproot(&["apply", out]).expect_code(2);
     assert!(refused.stderr.contains("has the SHA-256"), "{}", refused.stderr);
     assert_eq!(web.exec_root("ls /opt/suite").stdout, "data\n");
+    // Nor one that a reader of the plan was not told of.
+    let edited = std::fs::read_to_string(out).unwrap().replace(
+        &format!("\"sha256\": \"{digest}\""),
+        &format!("\"sha256\": \"{}\"", uproot::model::sha256_hex(b"another")),
+    );
+    let forged = lab.write("forged.json", &edited);
+    let refused = lab.uproot(&["apply", forged.to_str().unwrap()]).expect_code(2);
+    assert!(refused.stderr.contains("do not tell which files"), "{}", refused.stderr);
     std::fs::write(&file, tool).unwrap();
     let report = lab.uproot(&["apply", out, "--format", "json"]).expect_code(0).json();
     for (name, remote) in [("web01", &web), ("db01", &db)] {

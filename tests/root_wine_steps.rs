@@ -197,6 +197,13 @@ fn files_are_laid_down_as_they_are_or_nothing_is_run() {
     let answer = run.begin(&other, "a.2");
     let StepAnswer::NotBegun(reason) = answer else { panic!("{answer:?}") };
     assert!(reason.contains("the file `other.bin` cannot be laid down"), "{reason}");
+    // A tool that takes itself away is there again for the next try.
+    let text = "@echo off\nif not exist \"%UPROOT_FILES%\\clean-up.cmd\" exit /b 9\ndel \"%UPROOT_FILES%\\clean-up.cmd\"\n\
+                if exist C:\\tried exit /b 6\necho x>C:\\tried\nexit /b 75\n";
+    let mut again = step(text, 60);
+    again.uploads = vec![upload("clean-up.cmd", TOOL)];
+    again.retry_on = vec![75];
+    assert_eq!(ended(run.begin(&again, "a.3")).0, 6);
     assert!(!host.exists("C:\\ran.txt"));
     assert_eq!(run.release(), None);
     host.has_nothing_of_uproot();

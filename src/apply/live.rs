@@ -23,6 +23,8 @@ const RECEIVE: u64 = 16 * 1024 * 1024;
 const SHORT: Duration = Duration::from_secs(120);
 /// How much longer than the step itself its script may take.
 const MARGIN: Duration = Duration::from_secs(90);
+/// What a line carries at least, in bytes a second.
+const SLOWEST: u64 = 16 * 1024;
 /// Signs of life between two of which a connection is not given up.
 const BEATS: u64 = 3;
 /// How soon a cancel is noticed in a pause.
@@ -158,8 +160,9 @@ impl<'a> LiveHost<'a> {
 
     /// Asks for what becomes of a step, and reads the answer.
     fn ask_step(&mut self, script: &str, order: &StepOrder<'_>) -> Result<StepAnswer, NoAnswer> {
-        let deadline =
-            if order.only_begin { SHORT } else { Duration::from_secs(order.step.timeout) + MARGIN };
+        let work = if order.only_begin { SHORT } else { Duration::from_secs(order.step.timeout) + MARGIN };
+        // Files take their time on a slow line before the step begins.
+        let deadline = work + Duration::from_secs(script.len() as u64 / SLOWEST);
         let answer = self.exchange(script, deadline)?;
         self.side
             .read_step(&answer.stdout.bytes(), &answer.stderr.bytes())
@@ -245,6 +248,12 @@ impl Reach for LiveHost<'_> {
             Ok(lock) => lock,
             Err(lost) => return StepAnswer::Lost(lost),
         };
+        // A run that is resumed may do without what no remaining step needs.
+        let missing =
+            order.step.uploads.iter().find(|upload| !self.access.uploads.contains_key(&upload.sha256));
+        if let Some(upload) = missing {
+            return StepAnswer::NotBegun(format!("its file `{}` is not at hand", upload.source));
+        }
         let script = match self.side.begin_script(&lock, order, &self.access.secrets, &self.access.uploads) {
             Ok(script) => script,
             Err(reason) => return StepAnswer::NotBegun(reason),

@@ -29,7 +29,7 @@ pub fn run(arguments: &ApplyArguments) -> Result<ExitCode, CliError> {
     let Some(file) = &arguments.plan else { return resume::run(arguments) };
     let (plan, bytes, digest) = plan::read(file)?;
     let approvals = super::approve::require(&arguments.approval, file, &bytes)?;
-    let access = access_of(&plan, &arguments.run)?;
+    let access = access_of(&plan, &arguments.run, false)?;
     if !arguments.yes {
         ask_before_local(&plan)?;
     }
@@ -39,11 +39,11 @@ pub fn run(arguments: &ApplyArguments) -> Result<ExitCode, CliError> {
 }
 
 /// Everything that reaches the hosts of a plan; every secret is resolved, every file of its steps read.
-pub fn access_of(plan: &Plan, run: &RunningArguments) -> Result<Access, CliError> {
+pub fn access_of(plan: &Plan, run: &RunningArguments, resumed: bool) -> Result<Access, CliError> {
     let secrets = secrets::resolve(&plan.secrets)?;
     let known_hosts: Vec<PathBuf> = plan.known_hosts.iter().map(PathBuf::from).collect();
     let connections = plan.hosts.iter().map(|host| &host.connection);
-    let uploads = uploads::of_plan(plan)?;
+    let uploads = uploads::of_plan(plan, resumed)?;
     Ok(Access { uploads, ..access(connections, secrets, &known_hosts, false, run)? })
 }
 
@@ -98,7 +98,7 @@ pub fn plan_and_apply(arguments: &RunArguments) -> Result<ExitCode, CliError> {
     let missing: BTreeMap<_, _> =
         missing.map(|(name, reference)| (name.clone(), reference.clone())).collect();
     access.secrets.extend(secrets::resolve(&missing)?);
-    access.uploads = uploads::of_plan(&made.plan)?;
+    access.uploads = uploads::of_plan(&made.plan, false)?;
     let work = Work { plan: &made.plan, access: &access, run: &connect.run, changing: &arguments.changing };
     let (report, exit) = work.begin(&bytes, digest, &Approved::default())?;
     second_plan(arguments, &made.plan, &report, exit)

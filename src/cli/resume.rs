@@ -24,7 +24,7 @@ pub fn run(arguments: &ApplyArguments) -> Result<ExitCode, CliError> {
     let (plan, bytes) = plan_of(&run)?;
     check_approval(arguments, &run, &bytes)?;
     check_waves(&plan, &arguments.approve_wave)?;
-    let access = access_of(&plan, &arguments.run)?;
+    let access = access_of(&plan, &arguments.run, true)?;
     if !arguments.yes {
         ask_before_local(&plan)?;
     }

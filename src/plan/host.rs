@@ -463,7 +463,8 @@ impl Subject<'_> {
             render::Context { facts: self.facts, product, timeout: planned.timeout, still_used: &still_used };
         match render::render(action, &context).map_err(Stop::Stuck)? {
             Some(rendered) => {
-                planned.commands = planned.uploads.iter().map(laid_down).chain(rendered.commands).collect();
+                planned.commands =
+                    planned.uploads.iter().map(PlannedUpload::told).chain(rendered.commands).collect();
                 planned.script = rendered.script;
                 Ok(())
             }
@@ -502,11 +503,6 @@ fn planned_upload(upload: &Upload) -> PlannedUpload {
         source: upload.source.to_string_lossy().into_owned(),
         sha256: upload.sha256.clone(),
     }
-}
-
-/// What a reader of the plan is told of a file.
-fn laid_down(upload: &PlannedUpload) -> String {
-    format!("lay down {} as {} (SHA-256 {})", upload.source, upload.name, upload.sha256)
 }
 
 /// Gives a step its secrets.

@@ -76,8 +76,8 @@ pub struct PlanSettings {
 /// of one machine the first in inventory order is planned, the others are `skipped` and in no wave.
 ///
 /// # Errors
-/// Everything in the playbook that forbids a plan, each with its place: wrong waves, a host in no wave, secrets that are used and not declared. The diagnostics come
-/// without sources; whoever read the playbook adds them.
+/// Everything in the playbook that forbids a plan, each with its place: wrong waves, a host in no wave, secrets
+/// that are used and not declared. The diagnostics come without sources; whoever read the playbook adds them.
 pub fn make(
     playbook: &Playbook,
     settings: PlanSettings,

@@ -342,9 +342,15 @@ pub struct PlannedUpload {
     pub sha256: String,
 }
 
+impl PlannedUpload {
+    /// What a reader of the plan is told of it: the first of its step's commands.
+    #[must_use]
+    pub fn told(&self) -> String {
+        format!("lay down {} as {} (SHA-256 {})", self.source, self.name, self.sha256)
+    }
+}
+
 impl PlannedStep {
-    /// The environment variable that names the directory of a step's files on the host.
-    pub const FILES_VARIABLE: &'static str = "UPROOT_FILES";
     /// `kind` of a step that reboots the host.
     pub const REBOOT: &'static str = "reboot";
     /// `product` of `PlannedHost::reboot`, which belongs to none.

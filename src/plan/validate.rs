@@ -2,7 +2,7 @@
 
 use super::{Plan, PlannedHost, PlannedStep};
 use crate::model::{HostState, ProductState};
-use crate::playbook::RebootPolicy;
+use crate::playbook::{RebootPolicy, Upload, may_hold_secret};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// More are not listed.
@@ -181,19 +181,34 @@ fn step_defects(plan: &Plan, step: &PlannedStep) -> Vec<String> {
     if step.timeout == 0 || step.accept.is_empty() {
         found.push("it has no time, or no accepted status".to_owned());
     }
-    let mut names = BTreeSet::new();
-    for upload in &step.uploads {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        let is_name = upload.name.starts_with(|first: char| first.is_ascii_alphanumeric())
-            && upload.name.bytes().all(plain);
-        let is_digest = upload.sha256.len() == 64
-            && upload.sha256.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-        if !is_name || !is_digest || !names.insert(upload.name.to_ascii_lowercase()) {
-            found.push(format!("its file `{}` has no name of its own, or no SHA-256", upload.name));
-        }
+    found.extend(upload_defects(step));
+    for variable in step.env.keys().filter(|variable| !may_hold_secret(variable)) {
+        found.push(format!("its variable `{variable}` cannot hold a secret"));
     }
     for secret in step.env.values().chain(&step.stdin).filter(|name| !plan.secrets.contains_key(*name)) {
         found.push(format!("it uses the secret `{secret}`, which the plan does not have"));
+    }
+    found
+}
+
+/// Of the files of a step: what is laid down is what a reader of the plan is told.
+fn upload_defects(step: &PlannedStep) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut names = BTreeSet::new();
+    for upload in &step.uploads {
+        let is_digest = upload.sha256.len() == 64
+            && upload.sha256.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        if !Upload::is_name(&upload.name) || !is_digest || !names.insert(upload.name.to_ascii_lowercase()) {
+            found.push(format!("its file `{}` has no name of its own, or no SHA-256", upload.name));
+        }
+    }
+    if !step.uploads.is_empty() && step.kind != "run" {
+        found.push("it has files, and runs nothing that needs them".to_owned());
+    }
+    if !step.commands.iter().zip(&step.uploads).all(|(told, upload)| *told == upload.told())
+        || step.commands.len() < step.uploads.len()
+    {
+        found.push("its commands do not tell which files it lays down".to_owned());
     }
     found
 }

@@ -44,6 +44,6 @@ pub use product::{
 pub use read::{IncludeLoader, Included, Loaded, parse, read};
 pub use rule::{Check, PackageState, PathKind, Rule, TextPattern};
 pub use schema::schema;
-pub use step::{Action, Step, Upload};
+pub use step::{Action, Step, Upload, may_hold_secret};
 pub(crate) use walk_windows::PATH_VARIABLES;
 pub use window::Window;

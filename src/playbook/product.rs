@@ -2,7 +2,7 @@
 
 use super::pattern::Pattern;
 use super::rule::{Rule, TextPattern};
-use super::step::{Action, Step, Upload};
+use super::step::{Action, Step};
 use super::window::Window;
 use crate::model::{Place, Platform, ProductClass, SecretSource};
 use serde::{Deserialize, Serialize};
@@ -36,15 +36,6 @@ impl Playbook {
     /// The products for a platform, in order.
     pub fn products_for(&self, platform: Platform) -> impl Iterator<Item = &Product> {
         self.products.iter().filter(move |product| product.platforms.contains(&platform))
-    }
-
-    /// The files that its steps lay down on hosts.
-    pub fn uploads_mut(&mut self) -> impl Iterator<Item = &mut Upload> {
-        let steps = self.products.iter_mut().flat_map(|product| &mut product.remove);
-        steps.flat_map(|step| match &mut step.action {
-            Action::Run { uploads, .. } => uploads.as_mut_slice(),
-            _ => &mut [],
-        })
     }
 }
 

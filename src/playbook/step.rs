@@ -176,3 +176,28 @@ pub struct Upload {
     /// Where it stands.
     pub place: Place,
 }
+
+/// Names of devices, which no file of Windows can have, whatever follows behind a `.`.
+const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
+
+impl Upload {
+    /// Whether a file can have this name on every host.
+    #[must_use]
+    pub fn is_name(name: &str) -> bool {
+        let stem = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+        name.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+            && !name.ends_with('.')
+            && name.len() <= 100
+            && !DEVICES.contains(&stem.trim_end_matches(|c: char| c.is_ascii_digit()))
+    }
+}
+
+/// Variables that no secret of a step can have: uproot, or `cmd` itself, sets them.
+const RESERVED: [&str; 3] = ["UPROOT_FILES", "UPROOT_STDIN", "ERRORLEVEL"];
+
+/// Whether this is a variable that a step may be given a secret by.
+#[must_use]
+pub fn may_hold_secret(variable: &str) -> bool {
+    !RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(variable))
+}

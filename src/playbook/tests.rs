@@ -114,9 +114,13 @@ fn lists_and_short_forms_are_spelt_out() {
 
 #[test]
 fn files_of_a_step_are_beside_the_playbook() {
-    let mut playbook = everything().playbook;
-    let files: Vec<_> = playbook
-        .uploads_mut()
+    let playbook = everything().playbook;
+    let steps = playbook.products.iter().flat_map(|product| &product.remove);
+    let files: Vec<_> = steps
+        .flat_map(|step| match &step.action {
+            Action::Run { uploads, .. } => uploads.as_slice(),
+            _ => &[],
+        })
         .map(|upload| (upload.name.clone(), upload.source.clone(), upload.sha256.len()))
         .collect();
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/playbooks/good");

@@ -5,7 +5,7 @@ use super::keys::{Construct, ENCODINGS, SECRET_USE, find};
 use super::keys_steps::{STEP_COMMON, STEPS};
 use super::pattern::Pattern;
 use super::rule::Rule;
-use super::step::{Action, Step};
+use super::step::{Action, Step, may_hold_secret};
 use super::walk::{Fields, LONGEST, Walker};
 use super::walk_check::{is_rule_word, wrap};
 use crate::model::yaml::{Node, Value};
@@ -337,7 +337,16 @@ impl Walker {
         let env = self.secrets_of(fields, "env", "an environment variable");
         let stdin = fields.get("stdin").and_then(|node| self.secret_use(node));
         let uploads = self.uploads(fields);
-        let command = fields.get("command").and_then(|node| self.text(node))?;
+        let node = fields.get("command")?;
+        let command = self.text(node)?;
+        if command.contains("UPROOT_FILES") && fields.get("upload").is_none() {
+            self.error(
+                &node.place,
+                "this command names `UPROOT_FILES`, and the step has no `upload`",
+                "the variable would be empty",
+                "say which files it needs: `upload: { source: …, sha256: … }`",
+            );
+        }
         Some(Action::Run { command, accept, reboot_codes, retry_on, blocked_if, env, stdin, uploads })
     }
 
@@ -382,6 +391,16 @@ impl Walker {
     fn secrets_of(&mut self, fields: &Fields<'_>, key: &str, what: &str) -> BTreeMap<String, SecretUse> {
         let Some(node) = fields.get(key) else { return BTreeMap::new() };
         let pairs = self.named(node, what);
+        for (name, _, value) in &pairs {
+            if !may_hold_secret(name) {
+                self.error(
+                    &value.place,
+                    format!("`{name}` cannot be {what} of a secret"),
+                    "it is set otherwise",
+                    "give it another name",
+                );
+            }
+        }
         pairs
             .into_iter()
             .filter_map(|(name, _, value)| Some((name.to_owned(), self.secret_in_form(value)?)))

@@ -6,9 +6,6 @@ use super::walk::{Fields, Walker};
 use crate::model::yaml::Node;
 use std::path::Path;
 
-/// Names of devices, which no file of Windows can have, whatever follows behind a `.`.
-const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
-
 impl Walker {
     /// The value of `upload`: one file or a list of such, each with another name.
     pub(super) fn uploads(&mut self, fields: &Fields<'_>) -> Vec<Upload> {
@@ -45,15 +42,7 @@ impl Walker {
     fn source(&mut self, node: &Node) -> Option<String> {
         let source = self.text(node)?;
         let name = Path::new(&source).file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let known = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        let stem = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
-        let is_device = DEVICES.contains(&stem.trim_end_matches(|c: char| c.is_ascii_digit()));
-        let good = name.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && name.chars().all(known)
-            && !name.ends_with('.')
-            && name.len() <= 100
-            && !source.ends_with('/');
-        if good && !is_device {
+        if Upload::is_name(name) && !source.ends_with('/') {
             return Some(source);
         }
         self.error(

@@ -106,6 +106,16 @@ up_lay() {
   [ "$up_sum" = "$2" ]
 }
 
+# Lays down all files of the step anew: one that a former try changed or took away is not run. What does not fit is
+# taken away again, so that the disk is no fuller than it was.
+up_lay_all() {
+  [ -n "$up_files" ] || return 0
+  rm -rf "./$up_at.files"
+  eval "$up_files" && return
+  rm -rf "./$up_at.files"
+  return 1
+}
+
 # The outcome $*, last of all. A disk that is full now may not be later.
 up_record() {
   up_tries=0
@@ -142,7 +152,7 @@ up_supervise() {
     up_record unbegun "the host's lock was lost to run ${up_lock_run:-(nobody)}"
     return
   fi
-  if ! eval "$up_files"; then
+  if ! up_lay_all; then
     up_record unbegun "$up_why"
     return
   fi
@@ -155,6 +165,7 @@ up_supervise() {
     up_clock
     [ $((up_begun + up_limit - up_now)) -gt 5 ] || break
     sleep 5
+    up_lay_all || break
   done
   exec 3>&- 4>&-
   # What the step itself wrote is on its way through the pipe at most.

@@ -142,8 +142,14 @@ pub fn begin_script(
         files.push(Sent { name: "s.again.cmd".into(), text: repeater(&claim, step) });
         names.push_str("again.cmd ");
     }
+    if !step.uploads.is_empty() {
+        files.push(Sent { name: "s.lay.cmd".into(), text: layer(&claim, step) });
+        names.push_str("lay.cmd ");
+    }
     for (number, upload) in step.uploads.iter().enumerate() {
-        let text = base64_lines(upload, uploads, FILE_LINE).join("\n");
+        // Some versions of certutil read base64 only between such lines.
+        let (begin, end) = ("-----BEGIN CERTIFICATE-----\n", "\n-----END CERTIFICATE-----\n");
+        let text = [begin, &base64_lines(upload, uploads, FILE_LINE).join("\n"), end].concat();
         files.push(Sent { name: format!("s.f{number}"), text });
         names.push_str(&format!("f{number} "));
     }
@@ -238,7 +244,8 @@ fn without_remarks(text: &str) -> String {
     text.lines().filter(code).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// The batch file that runs the step's text with its secrets and its files. Its code is that of its last command.
+/// The batch file that runs the step's text with its secrets and its files. Its code is that of its last command. Without
+/// `CLAIM.ran` nothing of the text was run, whatever the code.
 fn runner(claim: &str, step: &PlannedStep) -> String {
     let mut text = format!(
         "@echo off\n\
@@ -248,7 +255,17 @@ fn runner(claim: &str, step: &PlannedStep) -> String {
          >\"%~dp0{claim}.refused\"\n\
          if exist \"%~dp0{claim}.env.cmd\" exit /b 1\n"
     );
-    text.push_str(&laid_down(claim, step));
+    if !step.uploads.is_empty() {
+        text.push_str(&format!(
+            "set \"UP_LAID=\"\n\
+             call \"%~dp0{claim}.lay.cmd\"\n\
+             if not defined UP_LAID exit /b 1\n"
+        ));
+    }
+    text.push_str(&format!(
+        "echo ran>\"%~dp0{claim}.ran\"\n\
+         if not exist \"%~dp0{claim}.ran\" exit /b 1\n"
+    ));
     if step.retry_on.is_empty() {
         text.push_str(&text_of(claim, step));
     } else {
@@ -268,6 +285,15 @@ fn text_of(claim: &str, step: &PlannedStep) -> String {
 /// expand late what secrets are set by. The naps are what is counted of its time.
 fn repeater(claim: &str, step: &PlannedStep) -> String {
     let codes: Vec<String> = step.retry_on.iter().map(ToString::to_string).collect();
+    let lay_again = if step.uploads.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "set \"UP_LAID=\"\n\
+             call \"%~dp0{claim}.lay.cmd\"\n\
+             if not defined UP_LAID exit /b !UP_CODE!\n"
+        )
+    };
     format!(
         "@echo off\n\
          set /a UP_NAPS=0\n\
@@ -280,6 +306,7 @@ fn repeater(claim: &str, step: &PlannedStep) -> String {
          set /a UP_NAPS+=1\n\
          if !UP_NAPS! geq {} exit /b !UP_CODE!\n\
          ping -n {} 127.0.0.1 <nul >nul\n\
+         {lay_again}\
          goto again\n",
         text_of(claim, step),
         codes.join(" "),
@@ -288,14 +315,13 @@ fn repeater(claim: &str, step: &PlannedStep) -> String {
     )
 }
 
-/// The commands that lay down a step's files from the base64 that came with it. A tool that could not be started is
-/// asked once more.
-fn laid_down(claim: &str, step: &PlannedStep) -> String {
-    if step.uploads.is_empty() {
-        return String::new();
-    }
+/// The batch file that lays down a step's files from the base64 that came with it, anew for each try; all are as planned
+/// if it sets `UP_LAID`. A tool that could not be started is asked once more.
+fn layer(claim: &str, step: &PlannedStep) -> String {
     let mut text = format!(
-        "set \"UPROOT_FILES=%~dp0{claim}.files\"\n\
+        "@echo off\n\
+         set \"UPROOT_FILES=%~dp0{claim}.files\"\n\
+         if exist \"%UPROOT_FILES%\\\" rd /s /q \"%UPROOT_FILES%\" <nul >nul\n\
          mkdir \"%UPROOT_FILES%\" <nul\n"
     );
     for (number, PlannedUpload { name, sha256, .. }) in step.uploads.iter().enumerate() {
@@ -309,7 +335,6 @@ fn laid_down(claim: &str, step: &PlannedStep) -> String {
         text.push_str(&format!(
             "if not exist {file} {decode}\n\
              if not exist {file} {decode}\n\
-             del /f /q \"%~dp0{claim}.f{number}\" <nul >nul\n\
              set \"UP_SUM=\"\n\
              {digest}\n\
              if not defined UP_SUM {digest}\n\
@@ -317,12 +342,15 @@ fn laid_down(claim: &str, step: &PlannedStep) -> String {
              set \"UP_GOOD=\"\n\
              if /i \"%UP_SUM%\"==\"{sha256}\" set \"UP_GOOD=yes\"\n\
              set \"UP_SUM=\"\n\
-             if not defined UP_GOOD echo the file `{name}` cannot be laid down, or did not arrive as it is\
+             if defined UP_GOOD goto good{number}\n\
+             rd /s /q \"%UPROOT_FILES%\" <nul >nul 2>nul\n\
+             echo the file `{name}` cannot be laid down by certutil, or did not arrive as it is\
              >\"%~dp0{claim}.refused\"\n\
-             if not defined UP_GOOD exit /b 1\n"
+             exit /b 1\n\
+             :good{number}\n"
         ));
     }
-    text.push_str("set \"UP_GOOD=\"\n");
+    text.push_str("set \"UP_GOOD=\"\nset \"UP_LAID=yes\"\n");
     text
 }
 

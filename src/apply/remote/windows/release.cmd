@@ -47,6 +47,12 @@ del /f /q hold <nul >nul
 if not exist hold del /f /q holder holder.new <nul >nul 2>nul
 :away
 call :untask "!UP_RUN!"
+call :tasks
+if defined UP_TASK call :nap
+if defined UP_TASK call :untask "!UP_RUN!"
+if defined UP_TASK call :tasks
+set "UP_WHY=its scheduled task `!UP_TASK!` cannot be deleted"
+if defined UP_TASK goto left
 rd /s /q "!UP_RUN!" <nul >nul 2>nul
 if exist "!UP_RUN!\" call :nap
 if exist "!UP_RUN!\" rd /s /q "!UP_RUN!" <nul >nul
@@ -61,7 +67,8 @@ rem What another run has there is its own.
 set "UP_WHY="
 set "UP_OTHER="
 for /f "delims=" %%n in ('dir /b /a "!UP_S!" ^<nul 2^>nul') do call :whose "%%n"
-if defined UP_WHY goto left
+rem A run that is just beginning makes its folder before it says so.
+if defined UP_WHY if !UP_WAITS! gtr 0 goto left
 if defined UP_OTHER goto released
 rem A keeper that has just ended leaves the folder in a moment; what it had open is nobody's then.
 call :free "!UP_S!\hold"
@@ -72,6 +79,14 @@ set "UP_WHY=`!UP_S!` is still in use"
 if !UP_WAITS! gtr 12 goto left
 call :nap
 goto empty
+rem A task of this run that is still there: UP_TASK.
+:tasks
+set "UP_TASK="
+for /f "tokens=1 delims=," %%t in ('schtasks /query /fo csv /nh ^<nul 2^>nul') do call :task2 %%t
+exit /b 0
+:task2
+for /f "tokens=1-3 delims=\#" %%a in ("%~1") do if "%%a#%%b"=="uproot#!UP_RUN!" set "UP_TASK=%~1"
+exit /b 0
 :whose
 if "%~1"=="hold" exit /b 0
 if "%~1"=="holder" exit /b 0

@@ -12,6 +12,7 @@ set "UP_WHY=its files cannot be laid down"
 for %%f in (cmd run.cmd step.cmd env.cmd) do copy /y "!UP_A!\s.%%f" "!UP_AT!.%%f" <nul >nul
 for %%f in (cmd run.cmd step.cmd env.cmd boot) do if not exist "!UP_AT!.%%f" goto refuse
 if defined UP_FILES for %%f in (%UP_FILES%) do copy /y "!UP_A!\s.%%f" "!UP_AT!.%%f" <nul >nul
+if defined UP_FILES for %%f in (%UP_FILES%) do if not exist "!UP_AT!.%%f" goto refuse
 del /f /q "!UP_A!\s.env.cmd" <nul >nul
 call :task "!UP_RUN!#!UP_CLAIM!" "!UP_AT!.cmd"
 if errorlevel 1 goto refuse

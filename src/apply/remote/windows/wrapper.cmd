@@ -39,6 +39,9 @@ cd /d "!SystemRoot!\System32"
 cmd.exe /d /q /v:off /c ""!UP_D!!UP_CLAIM!.run.cmd"" <nul >"!UP_D!!UP_CLAIM!.out" 2>"!UP_D!!UP_CLAIM!.err"
 set "UP_END=ended !errorlevel!"
 cd /d "!UP_D!"
+rem A code alone does not say that any of it was run.
+if exist "!UP_CLAIM!.ran" goto record
+set "UP_END=unbegun what it needs cannot be laid down on the disk"
 if exist "!UP_CLAIM!.refused" for /f "usebackq delims=" %%r in ("%UP_CLAIM%.refused") do set "UP_END=unbegun %%r"
 :record
 del /f /q "!UP_CLAIM!.env.cmd" <nul >nul 2>nul
