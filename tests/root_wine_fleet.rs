@@ -42,7 +42,7 @@ products:
         - driver: klif
         - driver: { file: '**\klif.sys' }
         - path: '%ProgramFiles%\Kaspersky Lab\KES*'
-    report_only: this version removes nothing on Windows
+    report_only: what is told is enough here
   - id: agent
     name: Network Agent
     vendor: AO Kaspersky Lab
@@ -51,7 +51,7 @@ products:
     sources: [https://example.org/]
     detect: { any: [ program: "Kaspersky Security Center Network Agent", service: klnagent ] }
     residue: { path: '%ProgramFiles%\Kaspersky Lab\NetworkAgent' }
-    report_only: this version removes nothing on Windows
+    report_only: what is told is enough here
   - id: passwords
     name: Password manager
     vendor: AO Kaspersky Lab
@@ -60,7 +60,7 @@ products:
     sources: [https://example.org/]
     detect: { program: { name: "Kaspersky Password Manager", per_user: true } }
     residue: { registry: 'HKU\*\Software\KasperskyLab\KPM' }
-    report_only: this version removes nothing on Windows
+    report_only: what is told is enough here
   - id: narrow
     name: Endpoint agent
     vendor: AO Kaspersky Lab
@@ -69,7 +69,7 @@ products:
     sources: [https://example.org/]
     detect: { any: [ program: "Kaspersky Endpoint Agent", service: soyuz ] }
     residue: { path: '%ProgramFiles(x86)%\Kaspersky Lab\Endpoint Agent' }
-    report_only: this version removes nothing on Windows
+    report_only: what is told is enough here
   - id: consumer
     name: Consumer line
     vendor: AO Kaspersky Lab
@@ -78,7 +78,7 @@ products:
     sources: [https://example.org/]
     detect: { any: [ program: "Kaspersky Standard", service: "AVP21.*" ] }
     residue: { path: '%ProgramData%\Kaspersky Lab\AVP*' }
-    report_only: this version removes nothing on Windows
+    report_only: what is told is enough here
   - id: server
     name: Security for servers
     vendor: AO Kaspersky Lab
@@ -87,7 +87,7 @@ products:
     sources: [https://example.org/]
     detect: { program: "Kaspersky Security for Windows Server" }
     residue: { service: KAVFS }
-    report_only: this version removes nothing on Windows
+    report_only: what is told is enough here
   - id: industrial
     name: Industrial security
     vendor: AO Kaspersky Lab
@@ -96,7 +96,7 @@ products:
     sources: [https://example.org/]
     detect: { program: "Kaspersky Industrial CyberSecurity*" }
     residue: { service: KICS }
-    report_only: this version removes nothing on Windows
+    report_only: what is told is enough here
   - id: common
     name: What the products share
     vendor: AO Kaspersky Lab
@@ -110,7 +110,7 @@ products:
         - registry: 'HKLM\SOFTWARE\KasperskyLab\protected\KES'
         - certificate: "O=AO Kaspersky Lab"
         - scheduled_task: { command: Kaspersky }
-    report_only: this version removes nothing on Windows
+    report_only: what is told is enough here
   - id: suite
     name: A suite for Linux
     vendor: Example
@@ -316,7 +316,7 @@ fn each_kind_of_package_is_found_planned_for_nobody_and_gone_when_it_is_gone() {
     let out = lab.dir().join("plan.json");
     let plan = ["plan", "--out", out.to_str().unwrap()];
     let said = lab.ask(&hosts, &[&plan[..], &playbook].concat()).expect_code(0);
-    assert!(said.stdout.contains("this version removes nothing on Windows"), "{said}");
+    assert!(said.stdout.contains("what is told is enough here"), "{said}");
     let written: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
     for host in written["hosts"].as_array().unwrap() {
         assert!(host["steps"].as_array().is_none_or(Vec::is_empty), "{host:#}");
