@@ -248,6 +248,12 @@ impl WineHost {
     #[track_caller]
     #[must_use]
     pub fn run(&self, command: &str) -> Ran {
+        let ran = (0..5).find_map(|_| self.run_unless_it_never_began(command));
+        ran.unwrap_or_else(|| panic!("`{command}` never began\n{}", self.log()))
+    }
+
+    #[track_caller]
+    fn run_unless_it_never_began(&self, command: &str) -> Option<Ran> {
         let inside = self.shared.inside().expect("the host is down");
         let status = status_name();
         let mut run = labcmd(&self.shared, inside, command, &status, false);
@@ -259,16 +265,13 @@ impl WineHost {
             tokio::time::timeout(LIMIT, child.wait_with_output()).await
         });
         let output = output.unwrap_or_else(|_| panic!("`{command}` takes more than {LIMIT:?}")).unwrap();
-        let file = self.dir.join("outside/status").join(&status);
+        let code = std::fs::read_to_string(self.dir.join("outside/status").join(&status)).ok()?;
         let errors = std::fs::read(errors).unwrap();
-        let code = std::fs::read_to_string(&file)
-            .ok()
-            .and_then(|text| text.trim().parse().ok())
-            .unwrap_or_else(|| {
-                let said = String::from_utf8_lossy(&errors);
-                panic!("`{command}` has no exit code: {output:?}\n{said}\n{}", self.log())
-            });
-        Ran::new(code, output.stdout, &errors)
+        let code = code.trim().parse().unwrap_or_else(|_| {
+            let said = String::from_utf8_lossy(&errors);
+            panic!("`{command}` has no exit code: {output:?}\n{said}\n{}", self.log())
+        });
+        Some(Ran::new(code, output.stdout, &errors))
     }
 
     /// Runs a command over SSH with the lab's key and this standard input, as any client would.

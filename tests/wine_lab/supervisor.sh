@@ -49,8 +49,12 @@ boot() {
   if [ -e "$dir/outside/booted" ]; then echo "up $inside" >"$dir/state"; else cut; fi
 }
 quit=
+# What was read of a word whose rest had not come in time.
+begun=
 while :; do
   if read -t 0.3 -r word; then
+    word=$begun$word
+    begun=
     case $word in
       ready) ;;
       boot) boot ;;
@@ -64,6 +68,8 @@ while :; do
     echo "$word"
   elif [ $? -le 128 ]; then
     break
+  elif [ -n "$word" ]; then
+    begun=$begun$word
   elif [ -n "$job" ] && [ -s "$dir/outside/power" ]; then
     read -r word _ <"$dir/outside/power"
     stop

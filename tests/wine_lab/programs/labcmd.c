@@ -1,5 +1,5 @@
 // labcmd STATUS_FILE MODE: runs the command of the environment variable LABCMD as Win32-OpenSSH's sshd does,
-// and writes its exit code, all 32 bits of it, into STATUS_FILE.
+// and writes its exit code, all 32 bits of it, into STATUS_FILE, which it makes first of all.
 //
 // Imitates do_exec_windows of PowerShell/openssh-portable (contrib/win32/win32compat/w32-doexec.c):
 // - without a pty the line is `"c:\windows\system32\cmd.exe" /c "COMMAND"`, with no escaping whatever, in the
@@ -23,6 +23,8 @@ int wmain(int count, wchar_t **words)
     char text[16];
     if (count != 3)
         return 2;
+    // Without this file it never began, as Wine at times does not on a busy machine.
+    CloseHandle(CreateFileW(words[1], GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL));
     GetEnvironmentVariableW(L"LABCMD", command, 32768);
     SetEnvironmentVariableW(L"LABCMD", NULL);
     GetEnvironmentVariableW(L"USERPROFILE", profile, MAX_PATH);
