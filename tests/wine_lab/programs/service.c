@@ -24,6 +24,9 @@ static void WINAPI run(DWORD count, wchar_t **words)
     WaitForSingleObject(stopped, INFINITE);
     status.dwCurrentState = SERVICE_STOPPED;
     SetServiceStatus(handle, &status);
+    // At once: whoever waited for this deletes the program next, and Wine's installer leaves the folder of one that
+    // still runs.
+    TerminateProcess(GetCurrentProcess(), 0);
 }
 
 int wmain(void)
