@@ -7,13 +7,13 @@
 mod catalogue_support;
 
 use catalogue_support::windows::{
-    CATALOGUE, all_words, commands, complete, gate, host_with, planned, reason, service,
+    CATALOGUE, all_words, commands, complete, folder_at, gate, host_with, planned, reason, service,
 };
 use uproot::detect::evaluate;
-use uproot::facts::{Facts, Listing, PathEntry, Questions, RegistryKey, Topic};
+use uproot::facts::{Facts, Listing, Questions, RegistryKey, Topic};
 use uproot::model::{SecretEncoding, Truth};
 use uproot::plan::PlannedStep;
-use uproot::playbook::{Action, Check, PathKind, Product};
+use uproot::playbook::{Action, Check, Product};
 
 #[test]
 fn the_words_are_those_that_the_documentation_names() {
@@ -201,16 +201,10 @@ fn a_vault_of_the_consumer_line_stops_its_removal() {
 /// The data folder of Endpoint Security, left behind.
 fn with_kept_data() -> Facts {
     let mut facts = host_with(&[]);
-    let entry = PathEntry {
-        path: r"C:\ProgramData\Kaspersky Lab\KES.21.19".to_owned(),
-        kind: PathKind::Directory,
-        owner: String::new(),
-        size: 0,
-        target: None,
-        real: None,
-        mount_point: false,
-    };
-    facts.paths.insert(r"%ProgramData%\Kaspersky Lab\KES*".to_owned(), complete(vec![entry]));
+    facts.paths.insert(
+        r"%ProgramData%\Kaspersky Lab\KES*".to_owned(),
+        complete(vec![folder_at(r"C:\ProgramData\Kaspersky Lab\KES.21.19")]),
+    );
     facts
 }
 
@@ -234,17 +228,8 @@ fn kept_data_goes_by_choice_behind_the_gate_of_encryption() {
 fn what_is_shared_goes_only_when_it_is_empty() {
     let mut facts = host_with(&[]);
     let folder = r"%ProgramData%\Kaspersky Lab";
-    let entry = |path: &str| PathEntry {
-        path: path.to_owned(),
-        kind: PathKind::Directory,
-        owner: String::new(),
-        size: 0,
-        target: None,
-        real: None,
-        mount_point: false,
-    };
     let key = |name: &str| RegistryKey { key: name.to_owned(), values: Vec::new() };
-    facts.paths.insert(folder.to_owned(), complete(vec![entry(r"C:\ProgramData\Kaspersky Lab")]));
+    facts.paths.insert(folder.to_owned(), complete(vec![folder_at(r"C:\ProgramData\Kaspersky Lab")]));
     let parent = r"HKLM\SOFTWARE\KasperskyLab";
     facts
         .registry
@@ -255,7 +240,9 @@ fn what_is_shared_goes_only_when_it_is_empty() {
     assert_eq!(run[2], format!("reg delete \"{parent}\" /f <nul"));
     assert_eq!(run.len(), 3);
 
-    facts.paths.insert(format!(r"{folder}\*"), complete(vec![entry(r"C:\ProgramData\Kaspersky Lab\shared")]));
+    facts
+        .paths
+        .insert(format!(r"{folder}\*"), complete(vec![folder_at(r"C:\ProgramData\Kaspersky Lab\shared")]));
     let sub = key(r"HKEY_LOCAL_MACHINE\SOFTWARE\KasperskyLab\other");
     facts.registry.insert(format!(r"{parent}\*"), complete(vec![sub]));
     let host = planned(&facts, &[]);

@@ -7,13 +7,12 @@
 mod catalogue_support;
 
 use catalogue_support::windows::{
-    CATALOGUE, DOCUMENTS, all_words, commands, complete, gate, host_with, planned, reason, service,
+    CATALOGUE, DOCUMENTS, all_words, commands, complete, folder_at, gate, host_with, planned, reason, service,
 };
 use std::collections::BTreeSet;
 use uproot::detect::{ProductRules, evaluate, findings};
-use uproot::facts::{Facts, Listing, PathEntry, Program, RegistryKey};
+use uproot::facts::{Facts, Listing, Program, RegistryKey};
 use uproot::model::{ProductState, Truth};
-use uproot::playbook::PathKind;
 
 /// An uninstall entry of the machine, under a product code of its own.
 fn entry_of(name: &str, publisher: &str) -> Program {
@@ -141,18 +140,6 @@ fn a_name_alone_makes_no_program_the_vendors() {
     }
 }
 
-fn left(path: &str) -> Listing<PathEntry> {
-    complete(vec![PathEntry {
-        path: path.to_owned(),
-        kind: PathKind::Directory,
-        owner: String::new(),
-        size: 0,
-        target: None,
-        real: None,
-        mount_point: false,
-    }])
-}
-
 fn key_left(key: &str) -> Listing<RegistryKey> {
     complete(vec![RegistryKey { key: key.replace("HKLM", "HKEY_LOCAL_MACHINE"), values: Vec::new() }])
 }
@@ -170,7 +157,7 @@ fn leavings(paths: &[(&str, &str)], keys: &[(&str, &str)]) -> Facts {
     let mut facts = host_with(&[]);
     for (asked, path) in paths {
         assert!(facts.paths.contains_key(*asked), "nothing asks for {asked}");
-        facts.paths.insert((*asked).to_owned(), left(path));
+        facts.paths.insert((*asked).to_owned(), complete(vec![folder_at(path)]));
     }
     for (asked, key) in keys {
         assert!(facts.registry.contains_key(*asked), "nothing asks for {asked}");

@@ -4,11 +4,11 @@ use super::{documents, whole};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 use uproot::detect::{ProductRules, findings};
-use uproot::facts::{Facts, Listing, Questions, Service};
+use uproot::facts::{Facts, Listing, PathEntry, Questions, Service};
 use uproot::inventory;
 use uproot::model::Platform;
 use uproot::plan::{self, HostInput, HostOutcome, PlanSettings, PlannedConnection, PlannedHost, PlannedStep};
-use uproot::playbook::Playbook;
+use uproot::playbook::{PathKind, Playbook};
 use uproot::verify::observed;
 
 /// The products of Windows alone.
@@ -135,4 +135,17 @@ pub fn gate<'h>(host: &'h PlannedHost, product: &str) -> Option<&'h PlannedStep>
 
 pub fn service(name: &str, kind: &str) -> Service {
     Service { name: name.to_owned(), kind: kind.to_owned(), file: None, active: Some("active".to_owned()) }
+}
+
+/// A folder that a host has.
+pub fn folder_at(path: &str) -> PathEntry {
+    PathEntry {
+        path: path.to_owned(),
+        kind: PathKind::Directory,
+        owner: String::new(),
+        size: 0,
+        target: None,
+        real: None,
+        mount_point: false,
+    }
 }

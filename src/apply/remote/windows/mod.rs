@@ -255,13 +255,7 @@ fn runner(claim: &str, step: &PlannedStep) -> String {
          >\"%~dp0{claim}.refused\"\n\
          if exist \"%~dp0{claim}.env.cmd\" exit /b 1\n"
     );
-    if !step.uploads.is_empty() {
-        text.push_str(&format!(
-            "set \"UP_LAID=\"\n\
-             call \"%~dp0{claim}.lay.cmd\"\n\
-             if not defined UP_LAID exit /b 1\n"
-        ));
-    }
+    text.push_str(&lay_down(claim, step, "1"));
     text.push_str(&format!(
         "echo ran>\"%~dp0{claim}.ran\"\n\
          if not exist \"%~dp0{claim}.ran\" exit /b 1\n"
@@ -272,6 +266,18 @@ fn runner(claim: &str, step: &PlannedStep) -> String {
         text.push_str(&format!("cmd.exe /d /q /v:on /c \"\"%~dp0{claim}.again.cmd\"\" <nul\n"));
     }
     text
+}
+
+/// The commands that have a step's files laid down, or end with this code; empty where it has none.
+fn lay_down(claim: &str, step: &PlannedStep, code: &str) -> String {
+    if step.uploads.is_empty() {
+        return String::new();
+    }
+    format!(
+        "set \"UP_LAID=\"\n\
+         call \"%~dp0{claim}.lay.cmd\"\n\
+         if not defined UP_LAID exit /b {code}\n"
+    )
 }
 
 /// The command that runs the step's text. A rendered one expands its variables late; a playbook's own knows nothing of
@@ -285,15 +291,7 @@ fn text_of(claim: &str, step: &PlannedStep) -> String {
 /// expand late what secrets are set by. The naps are what is counted of its time.
 fn repeater(claim: &str, step: &PlannedStep) -> String {
     let codes: Vec<String> = step.retry_on.iter().map(ToString::to_string).collect();
-    let lay_again = if step.uploads.is_empty() {
-        String::new()
-    } else {
-        format!(
-            "set \"UP_LAID=\"\n\
-             call \"%~dp0{claim}.lay.cmd\"\n\
-             if not defined UP_LAID exit /b !UP_CODE!\n"
-        )
-    };
+    let lay_again = lay_down(claim, step, "!UP_CODE!");
     format!(
         "@echo off\n\
          set /a UP_NAPS=0\n\
