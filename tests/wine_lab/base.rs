@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 const BUILD_PREFIX: &str = include_str!("build-prefix.sh");
 const BUILD_TOOLS: &str = include_str!("build-tools.sh");
@@ -54,6 +55,22 @@ impl Base {
     }
 }
 
+/// A command in which, and in whatever it starts, the kernel chooses no addresses at random, where that may be asked
+/// for. A process of Wine needs a page of its own at 0x7ffe0000, and newer kernels put the heap anywhere in the gigabyte
+/// behind Wine's loader: about one process in ten thousand would find its page taken, and not start.
+pub(super) fn at_fixed_addresses(program: &str) -> Command {
+    static MAY_ASK: LazyLock<bool> = LazyLock::new(|| {
+        let asked = Command::new("setarch").args(["-R", "true"]).stderr(Stdio::null()).status();
+        asked.is_ok_and(|status| status.success())
+    });
+    if !*MAY_ASK {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setarch");
+    command.args(["-R", program]);
+    command
+}
+
 fn wine_version() -> String {
     let output = Command::new("/usr/lib/wine/wine64")
         .arg("--version")
@@ -94,7 +111,7 @@ fn build(text: &str, words: &[&std::ffi::OsStr]) {
     let log = tempfile::NamedTempFile::new().unwrap();
     let script = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(script.path(), text).unwrap();
-    let status = Command::new("unshare")
+    let status = at_fixed_addresses("unshare")
         .args(["-m", "-p", "-f", "--kill-child", "--mount-proc", "--propagation", "private", "bash"])
         .arg(script.path())
         .args(words)

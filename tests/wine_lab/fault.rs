@@ -26,6 +26,8 @@ pub enum ToolFault {
     Says(Vec<u8>, u32),
     /// Prints a gigabyte.
     Floods,
+    /// Does its work, but for the call after so many: that one says nothing and exits with this code.
+    Once(u32, u32),
 }
 
 impl ToolFault {
@@ -35,6 +37,7 @@ impl ToolFault {
             Self::Hangs(rest) => ("hang".to_owned(), rest.as_slice()),
             Self::Says(rest, code) => (format!("exit {code}"), rest.as_slice()),
             Self::Floods => ("flood".to_owned(), &[][..]),
+            Self::Once(after, code) => (format!("once {after} {code}"), &[][..]),
         };
         [first.as_bytes(), b"\n", rest].concat()
     }

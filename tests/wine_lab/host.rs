@@ -1,5 +1,6 @@
 //! One Wine host: how it is described, started, looked into from its own side, rebooted and stopped.
 
+use super::base::at_fixed_addresses;
 use super::fault::{Fault, ToolFault};
 use super::msi::Msi;
 use super::server::{self, Exec, Front, Shared};
@@ -437,6 +438,10 @@ impl WineHost {
         self.run(&format!("reg add {key} /v {tool}.exe /d native,builtin /f")).expect(0);
         std::fs::write(self.dir.join("outside/faults").join(tool), fault.text()).unwrap();
         let target = self.path(&format!("windows\\system32\\{tool}.exe"));
+        let real = self.path("lab").join(format!("real-{tool}.exe"));
+        if !real.exists() {
+            std::fs::copy(&target, real).unwrap();
+        }
         let new = target.with_extension("new");
         std::fs::copy(self.path("lab\\fault.exe"), &new).unwrap();
         std::fs::rename(new, target).unwrap();
@@ -493,10 +498,11 @@ impl WineHost {
         }
     }
 
-    /// What its Wine and its supervisor said.
+    /// What its Wine, its supervisor and its Task Scheduler said.
     #[must_use]
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.join("log")).unwrap_or_default()
+        let said = std::fs::read_to_string(self.dir.join("log")).unwrap_or_default();
+        format!("{}: {said}\n{}", self.name, self.outside("tasks"))
     }
 }
 
@@ -517,7 +523,7 @@ impl Supervisor {
     fn start(dir: &Path, lab: &Inner) -> Self {
         use std::os::unix::process::CommandExt;
         let log = std::fs::File::create(dir.join("log")).unwrap();
-        let mut child = Command::new("unshare")
+        let mut child = at_fixed_addresses("unshare")
             .env_clear()
             .env("PATH", PATH)
             .args(["-m", "--propagation", "private", "bash"])

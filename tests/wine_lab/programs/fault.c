@@ -1,8 +1,27 @@
 // A tool that misbehaves: put in the place of any, it does what the lab's file `faults/NAME` says, NAME being the
-// name it was started by. First line: `hang`, `flood` (a gigabyte of lines) or `exit CODE`; the rest is what it
-// prints first, byte for byte.
+// name it was started by. First line: `hang`, `flood` (a gigabyte of lines), `exit CODE`, or `once AFTER CODE` (it is the
+// real tool but for one call, after so many); the rest is what it prints first, byte for byte.
 
 #include "lab.h"
+
+// What the real tool does when it is called in this way.
+static int really(const wchar_t *name)
+{
+    static wchar_t line[33000];
+    const wchar_t *words = GetCommandLineW();
+    STARTUPINFOW start = {sizeof start};
+    PROCESS_INFORMATION child;
+    DWORD code = 98;
+    int quoted = 0;
+    for (; *words && (quoted || *words != L' '); words++)
+        quoted ^= *words == L'"';
+    _snwprintf(line, 33000, L"C:\\lab\\real-%ls.exe%ls", name, words);
+    if (!CreateProcessW(NULL, line, NULL, NULL, TRUE, 0, NULL, NULL, &start, &child))
+        return code;
+    WaitForSingleObject(child.hProcess, INFINITE);
+    GetExitCodeProcess(child.hProcess, &code);
+    return code;
+}
 
 int wmain(void)
 {
@@ -24,6 +43,17 @@ int wmain(void)
     if (rest) {
         rest++;
         WriteFile(output, rest, got - (rest - text), &written, NULL);
+    }
+    if (!strncmp(text, "once ", 5)) {
+        unsigned left = 0, code = 0;
+        sscanf(text + 5, "%u %u", &left, &code);
+        // Calls one after the other are counted down, past the one that is meant.
+        int used = left ? sprintf(text, "once %u %u\n", left - 1, code) : sprintf(text, "once %u 0\n", ~0u);
+        CloseHandle(file);
+        file = CreateFileW(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
+        WriteFile(file, text, used, &written, NULL);
+        CloseHandle(file);
+        return left ? really(name) : (int)code;
     }
     if (!strncmp(text, "hang", 4))
         Sleep(INFINITE);

@@ -23,7 +23,7 @@ int wmain(int count, wchar_t **words)
     char text[16];
     if (count != 3)
         return 2;
-    // Without this file it never began, as Wine at times does not on a busy machine.
+    // Without this file it never began: where the lab may not fix addresses (base.rs), Wine at times does not.
     CloseHandle(CreateFileW(words[1], GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL));
     GetEnvironmentVariableW(L"LABCMD", command, 32768);
     SetEnvironmentVariableW(L"LABCMD", NULL);
@@ -36,8 +36,9 @@ int wmain(int count, wchar_t **words)
         _snwprintf(line, 33000, L"\"c:\\windows\\system32\\cmd.exe\" /c \"%ls\"", command);
     else
         wcscpy(line, L"\"c:\\windows\\system32\\cmd.exe\"");
-    // On a busy machine Wine at times does not start a process, or does not find a program that is there: 9009. Nothing
-    // was read or run then, in the latter case where the command is that one program, so it is tried again.
+    // Where the lab may not fix addresses (base.rs), Wine at times does not start a process, so that cmd does not know a
+    // program that is there: 9009. Nothing was read or run then, in the latter case where the command is that one
+    // program, so it is tried again.
     for (int tries = 0; tries < 5; tries++) {
         job = CreateJobObjectW(NULL, NULL);
         limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_BREAKAWAY_OK;

@@ -44,6 +44,7 @@ static int running(int i)
         return 1;
     GetExitCodeProcess(known[i].process, &code);
     known[i].last = code;
+    record(L"tasks", L"ended\t%ls\t%lu\n", known[i].name, code);
     CloseHandle(known[i].process);
     known[i].process = NULL;
     return 0;
@@ -81,6 +82,7 @@ static DWORD run_task(const wchar_t *name)
     if (!CreateProcessW(NULL, line, NULL, NULL, FALSE, CREATE_NEW_CONSOLE, NULL, folder[0] ? folder : L"C:\\windows\\system32",
                         &start, &child)) {
         known[i].last = HRESULT_FROM_WIN32(GetLastError());
+        record(L"tasks", L"unstarted\t%ls\t%08lx\n", name, known[i].last);
         return 0;
     }
     CloseHandle(child.hThread);
