@@ -156,12 +156,13 @@ impl Host {
 
     fn lock(&self, order: &LockOrder) -> LockAnswer {
         let output = self.run(&remote::lock_script(&self.place, order).unwrap());
-        assert_eq!(text(&output.stderr), "");
+        assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
         remote::read_lock(&output.stdout).unwrap()
     }
 
     fn release(&self, order: &LockOrder) -> Option<String> {
         let output = self.run(&remote::release_script(&self.place, order).unwrap());
+        assert!(output.status.success(), "{}: {}", output.status, text(&output.stdout));
         remote::read_release(&output.stdout).unwrap()
     }
 
@@ -202,6 +203,8 @@ fn program(file: &Path, text: &str) {
 }
 
 fn answer(output: &Output) -> StepAnswer {
+    // With another status its answer would not be looked at.
+    assert!(output.status.success(), "{}: {}", output.status, text(&output.stdout));
     remote::read_step(&output.stdout, &output.stderr)
         .unwrap_or_else(|error| panic!("{error}\n{}\n{}", text(&output.stdout), text(&output.stderr)))
 }

@@ -620,3 +620,44 @@ fn a_jail_is_not_the_host() {
     assert_eq!(host(&report, "web01")["state"], "unknown", "{report:#}");
     assert!(host(&report, "web01")["reason"].to_string().contains("jail"), "{report:#}");
 }
+
+/// Applies a removal whose one step also does this to its host, and gives the host's report.
+fn remove_and(besides: &str) -> Value {
+    let lab = Lab::new();
+    let web = lab.host("web01").start();
+    web.exec_root("mkdir -p /opt/kaspersky/kesl").success();
+    web.put("/root/besides", format!("{besides}\n").as_bytes());
+    let steps = "      - run: { command: 'rm -rf /opt/kaspersky/kesl; sh /root/besides', effect: { not: { path: /opt/kaspersky/kesl } } }\n";
+    let text = playbook(&lab, "{ path: /opt/kaspersky/kesl }", steps);
+    let inventory = lab.inventory_file([&web]);
+    let plan = lab.dir().join("plan.json");
+    let plan = plan.to_str().unwrap();
+    let arguments = words(&lab, &inventory, &["plan", "--out", plan, "--playbook", &text]);
+    lab.uproot(&arguments).expect_code(0);
+    let report = lab.uproot(&["apply", plan, "--format", "json"]).json();
+    host(&report, "web01").clone()
+}
+
+#[test]
+fn a_host_that_does_not_tell_once_which_machine_it_is_is_asked_again() {
+    let told = remove_and(
+        "mv /etc/machine-id /etc/id; (setsid sh -c 'sleep 3; mv /etc/id /etc/machine-id' >/dev/null 2>&1 </dev/null &)",
+    );
+    assert_eq!(told["state"], "removed", "{told:#}");
+    let untold = remove_and("rm /etc/machine-id");
+    assert_eq!(untold["state"], "interrupted", "{untold:#}");
+    assert!(untold["reason"].to_string().contains("machine-id"), "{untold:#}");
+}
+
+#[test]
+fn a_host_that_cannot_tell_once_what_became_of_a_step_is_asked_again() {
+    let cut = "(setsid sh -c 'sleep 0.5; pkill -f sshd:.*ops' >/dev/null 2>&1 </dev/null &); sleep 1";
+    let open = "chmod 777 /var/lib/uproot";
+    let told = remove_and(&format!(
+        "{open}; (setsid sh -c 'sleep 4; chmod 700 /var/lib/uproot' >/dev/null 2>&1 </dev/null &)\n{cut}"
+    ));
+    assert_eq!(told["state"], "removed", "{told:#}");
+    let untold = remove_and(&format!("{open}\n{cut}"));
+    assert_eq!(untold["state"], "interrupted", "{untold:#}");
+    assert!(untold["steps"].to_string().contains("it did not tell 3 times"), "{untold:#}");
+}

@@ -22,7 +22,7 @@ use uproot::apply::remote::{
 use uproot::apply::{Holder, LockAnswer, LockOrder, StepAnswer, StepOrder};
 use uproot::model::{Secret, sha256_hex};
 use uproot::plan::{PlannedStep, PlannedUpload};
-use wine_lab::{WineHost, WineLab};
+use wine_lab::{ToolFault, WineHost, WineLab};
 
 const STATE: &str = "C:\\ProgramData\\uproot";
 
@@ -356,6 +356,45 @@ fn a_folder_that_others_may_use_is_refused() {
     let LockAnswer::Refused(why) = run.lock() else { panic!("taken") };
     assert!(why.contains("no administrator"), "{why}");
     host.has_nothing_of_uproot();
+}
+
+#[test]
+fn one_tool_that_could_not_be_started_once_loses_nothing() {
+    let lab = WineLab::new();
+    let host = lab.host("win01").start();
+    // For the lock, then for the step. Of schtasks the first call is `/create`, the second `/run`; with 0 it says that
+    // it has started what it has not.
+    let faults = [
+        [vec![("wevtutil", 0, 1), ("schtasks", 0, 1)], vec![("icacls", 1, 1), ("schtasks", 1, 1)]],
+        [vec![("icacls", 2, 1), ("schtasks", 1, 0)], vec![("wevtutil", 0, 0), ("schtasks", 1, 0)]],
+    ];
+    for (number, [in_lock, in_step]) in faults.iter().enumerate() {
+        let fail = |tools: &[(&str, u32, u32)]| {
+            for (tool, after, code) in tools {
+                host.tool_fault(tool, &ToolFault::Once(*after, *code));
+            }
+        };
+        let run = Run::new(&host, &format!("run-{number}"));
+        fail(in_lock);
+        let answer = run.lock();
+        assert!(matches!(answer, LockAnswer::Taken { from: None, .. }), "{number}: {answer:?}");
+        fail(in_step);
+        let (status, out, _) = ended(run.begin(&step("@echo off\necho ran\nexit /b 3\n", 60), "a.1"));
+        assert_eq!((status, out.trim()), (3, "ran"), "{number}: {}", host.log());
+        assert_eq!(run.release(), None, "{number}");
+        host.has_nothing_of_uproot();
+    }
+}
+
+#[test]
+fn a_lock_whose_keeper_never_starts_leaves_nothing() {
+    let lab = WineLab::new();
+    let host = lab.host("win01").start();
+    host.tool_fault("schtasks", &ToolFault::Says(Vec::new(), 0));
+    let run = Run::new(&host, "run-1");
+    let LockAnswer::Refused(why) = run.lock() else { panic!("taken") };
+    assert!(why.contains("the keeper of the lock did not start"), "{why}");
+    assert!(!host.exists(STATE), "{}", host.run("dir /s /b /a C:\\ProgramData\\uproot*").stdout);
 }
 
 /// Wine's own tools say nothing and end with 0.

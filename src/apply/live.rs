@@ -93,6 +93,12 @@ impl<'a> LiveHost<'a> {
         Unreached { cancelled, ..Unreached::of(format!("{address}: {reason}"), may_pass) }
     }
 
+    /// An answer by which nothing could be told. The host may only have been unable to start a program this once, so it
+    /// is asked again, on a new connection.
+    fn unread(&self, reason: &str) -> Unreached {
+        Unreached { unread: true, ..self.lost(reason, true) }
+    }
+
     /// A session that may change the host, once that is permitted.
     fn changing(&mut self) -> Result<&mut Changing, Unreached> {
         if !self.permitted {
@@ -166,7 +172,7 @@ impl<'a> LiveHost<'a> {
         let answer = self.exchange(script, deadline)?;
         self.side
             .read_step(&answer.stdout.bytes(), &answer.stderr.bytes())
-            .map_err(|reason| NoAnswer::Lost(self.lost(&reason, false)))
+            .map_err(|reason| NoAnswer::Lost(self.unread(&reason)))
     }
 }
 
@@ -223,9 +229,7 @@ impl Reach for LiveHost<'_> {
             Err(reason) => return Ok(LockAnswer::Refused(reason)),
         };
         match self.exchange(&script, SHORT) {
-            Ok(answer) => {
-                self.side.read_lock(answer.stdout.bytes()).map_err(|reason| self.lost(&reason, false))
-            }
+            Ok(answer) => self.side.read_lock(answer.stdout.bytes()).map_err(|reason| self.unread(&reason)),
             Err(NoAnswer::NotRoot(reason)) => Ok(LockAnswer::Refused(reason)),
             Err(NoAnswer::Lost(lost)) => Err(lost),
         }
@@ -236,7 +240,7 @@ impl Reach for LiveHost<'_> {
         let script = self.side.renew_script(&order).map_err(|reason| self.lost(&reason, false))?;
         match self.exchange(&script, SHORT) {
             Ok(answer) => {
-                self.side.read_renewal(answer.stdout.bytes()).map_err(|reason| self.lost(&reason, false))
+                self.side.read_renewal(answer.stdout.bytes()).map_err(|reason| self.unread(&reason))
             }
             Err(NoAnswer::NotRoot(reason)) => Err(self.lost(&reason, false)),
             Err(NoAnswer::Lost(lost)) => Err(lost),
@@ -286,7 +290,7 @@ impl Reach for LiveHost<'_> {
         let script = self.side.release_script(&order).map_err(|reason| self.lost(&reason, false))?;
         match self.exchange(&script, SHORT) {
             Ok(answer) => {
-                self.side.read_release(answer.stdout.bytes()).map_err(|reason| self.lost(&reason, false))
+                self.side.read_release(answer.stdout.bytes()).map_err(|reason| self.unread(&reason))
             }
             Err(NoAnswer::NotRoot(reason)) => Ok(Some(format!("{}: {reason}", self.side.state()))),
             Err(NoAnswer::Lost(lost)) => Err(lost),

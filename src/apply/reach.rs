@@ -23,13 +23,16 @@ pub struct Unreached {
     pub cancelled: bool,
     /// Whether another machine than the planned one answers under the host's name.
     pub other_machine: bool,
+    /// Whether it did answer, but so that nothing could be told by it.
+    pub unread: bool,
 }
 
 impl Unreached {
     /// Lost for this reason. Nobody cancelled it, and as far as is known it is the planned machine.
     #[must_use]
     pub fn of(reason: impl Into<String>, may_pass: bool) -> Self {
-        Self { reason: reason.into(), remedy: None, may_pass, cancelled: false, other_machine: false }
+        let reason = reason.into();
+        Self { reason, remedy: None, may_pass, cancelled: false, other_machine: false, unread: false }
     }
 }
 

@@ -21,6 +21,8 @@ use std::time::Duration;
 const TAIL: usize = 2 * 1024;
 /// A connection that breaks so many times in one step is not made again.
 const MOST_LOSSES: u32 = 20;
+/// A host whose answers to one step cannot be read so many times is asked no more.
+const MOST_UNREAD: u32 = 3;
 
 /// How a step ended.
 #[derive(Debug, Clone)]
@@ -246,6 +248,7 @@ impl Work<'_> {
             return self.await_new_boot(reach, boot, answer).await;
         }
         let mut losses = 0;
+        let mut unread = 0;
         while let StepAnswer::Lost(lost) = answer {
             if deliberate::is_on(Defect::LostTakenForDone) {
                 return StepEnd::of(StepResult::Done, None);
@@ -253,6 +256,10 @@ impl Work<'_> {
             losses += 1;
             if losses > MOST_LOSSES {
                 return StepEnd::lost(format!("the connection broke {losses} times: {}", lost.reason));
+            }
+            unread += u32::from(lost.unread);
+            if unread >= MOST_UNREAD {
+                return StepEnd::lost(format!("it did not tell {unread} times: {}", lost.reason));
             }
             if let Err(error) = self.regain_same(reach, lost).await {
                 let why =

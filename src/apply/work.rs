@@ -178,7 +178,24 @@ impl Work<'_> {
         };
         connected?;
         self.activity("collecting facts");
-        reach.look(&self.context.plan.questions).await
+        self.look_at_all(reach, &self.context.plan.questions).await
+    }
+
+    /// Looks at the host, a few times where it does not tell what it is known by: a tool that could not be started
+    /// this once makes no other machine. Where becoming root was refused, once only, as each look is an attempt.
+    async fn look_at_all<R: Reach>(&self, reach: &mut R, questions: &Questions) -> Result<Facts, Unreached> {
+        let planned = &self.host.identity;
+        let mut tries = 0;
+        loop {
+            let facts = reach.look(questions).await?;
+            let now = &facts.identity;
+            let untold = !planned.disagreements(now).is_empty() && !planned.is_contradicted_by(now);
+            tries += 1;
+            let again = untold && facts.privilege.become_failed.is_none() && tries <= MOST_TRIES;
+            if !again || !reach.pause(UNTOLD).await {
+                return Ok(facts);
+            }
+        }
     }
 
     fn not_reached(&self, error: Unreached, cancelled: bool) -> End {
@@ -509,7 +526,7 @@ impl Work<'_> {
         let mut tries = 0;
         loop {
             self.regain(reach, lost).await?;
-            match reach.look(&Questions::default()).await {
+            match self.look_at_all(reach, &Questions::default()).await {
                 Ok(facts) => {
                     return self.other_machine(&facts).map_or(Ok(()), |reason| Err(swapped(reason)));
                 }
@@ -533,7 +550,7 @@ impl Work<'_> {
     ) -> Result<Facts, Unreached> {
         let mut tries = 0;
         loop {
-            match reach.look(questions).await {
+            match self.look_at_all(reach, questions).await {
                 Ok(facts) => {
                     return match self.other_machine(&facts) {
                         None => Ok(facts),
@@ -551,6 +568,9 @@ impl Work<'_> {
 
 /// A host whose connection breaks at the same question so many times is given up.
 const MOST_TRIES: u32 = 3;
+
+/// Before a host that did not tell which machine it is is asked again.
+const UNTOLD: Duration = Duration::from_secs(2);
 
 /// Another machine answers: no further try can change that.
 fn swapped(reason: String) -> Unreached {

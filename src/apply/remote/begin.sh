@@ -25,7 +25,7 @@ up_detach() {
 }
 
 up_begin() {
-  up_arrive || return
+  up_arrive || return 0
   up_hold
   case $? in
     0) ;;

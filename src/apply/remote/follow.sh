@@ -134,7 +134,7 @@ up_follow() {
   done
 }
 
-# To where all is. False, with the answer given, where nothing can be asked.
+# To where all is. False, with the answer given, where nothing can be asked: the script has done its work then.
 up_arrive() {
   up_find_boot && up_clock || { up_say unsure "it cannot be told which boot of the host it is" && return 1; }
   up_enter find

@@ -2,7 +2,7 @@
 # What became of a step that may have been begun. Set besides: up_may_begin.
 
 up_look_up() {
-  up_arrive || return
+  up_arrive || return 0
   if ! [ -d "$up_run" ]; then
     up_say forgotten
     return

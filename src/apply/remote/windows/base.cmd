@@ -6,8 +6,14 @@ call :main 2>>live
 del /f /q "%~dp0s.env.cmd" <nul >nul 2>nul
 exit /b 0
 
-rem Which boot it is, by the time in the kernel's event 12: UP_BOOT. Not of local time or language.
+rem Which boot it is, by the time in the kernel's event 12: UP_BOOT. Not of local time or language. Asked once more
+rem where nothing is told, as all that a lock or a step hangs on: one program that could not be started is no reason
+rem to lose it.
 :boot
+call :booted
+if not errorlevel 1 exit /b 0
+call :nap
+:booted
 set "UP_BOOT="
 set "UP_XML="
 for /f "delims=" %%l in ('wevtutil qe System "/q:*[System[Provider[@Name='Microsoft-Windows-Kernel-General'] and (EventID=12)]]" /c:1 /rd:true /f:xml ^<nul 2^>nul') do if not defined UP_XML set "UP_XML=%%l"
@@ -58,8 +64,7 @@ if not defined UP_SAME exit /b 1
 set "UP_WHY="
 exit /b 0
 
-rem Who may use the current folder, as icacls lists it. Asked once more where it says nothing: one program that could
-rem not be started is no reason to lose a step.
+rem Who may use the current folder, as icacls lists it, asked twice at most.
 :list
 call :listed
 if defined UP_LIST exit /b 0
@@ -124,10 +129,11 @@ set /a UP_WAITS=0
 :await
 if exist "!UP_RUN!\up.!UP_NONCE!" goto up
 set /a UP_WAITS+=1
-set "UP_WHY=no scheduled task can be started on the host"
-if !UP_WAITS! gtr 20 exit /b 2
+set "UP_WHY=the keeper of the lock did not start: a scheduled task on the host does not run"
+if !UP_WAITS! gtr 24 exit /b 2
 call :nap
 if errorlevel 1 exit /b 2
+call :nudge !UP_WAITS! "!UP_RUN!#!UP_NONCE!"
 goto await
 :up
 set "UP_SAID="
@@ -151,10 +157,23 @@ if not "%UP_S:&=%"=="%UP_S%" exit /b 1
 >>"%~2.xml" echo ^</Task^>
 set "UP_WHY=no scheduled task can be made on the host"
 schtasks /create /tn "uproot#%~1" /xml "%~2.xml" /f <nul >nul
+if not errorlevel 1 goto runtask
+call :nap
+schtasks /create /tn "uproot#%~1" /xml "%~2.xml" /f <nul >nul
 if errorlevel 1 exit /b 1
+:runtask
 set "UP_WHY=no scheduled task can be started on the host"
 schtasks /run /tn "uproot#%~1" <nul >nul
+if not errorlevel 1 exit /b 0
+call :nap
+schtasks /run /tn "uproot#%~1" <nul >nul
 if errorlevel 1 exit /b 1
+exit /b 0
+
+rem Starts task uproot#2 once more, after 8 and 16 naps in which nothing was seen of it. One that runs is not started
+rem twice, and of two that did, the second finds the lock held or the step claimed.
+:nudge
+for %%n in (8 16) do if "%~1"=="%%n" schtasks /run /tn "uproot#%~2" <nul >nul 2>nul
 exit /b 0
 
 rem About a second. 1: there is no clock on this host.

@@ -16,7 +16,7 @@ if !UP_TRIES! geq 4 goto busy
 ping -n 2 127.0.0.1 <nul >nul
 goto again
 :busy
->"!UP_RUN!\up.!UP_NONCE!" echo no
+call :say no
 :over
 schtasks /delete /tn "uproot#!UP_RUN!#!UP_NONCE!" /f <nul >nul
 exit /b 0
@@ -27,7 +27,7 @@ set "UP_BOOT=-"
 for /f "usebackq" %%a in ("%UP_RUN%\boot") do set "UP_BOOT=%%a"
 >holder.new echo !UP_RUN! !UP_BOOT! !UP_OWNER!
 move /y holder.new holder <nul >nul
->"!UP_RUN!\up.!UP_NONCE!" echo yes
+call :say yes
 set /a UP_LEFT=UP_LEASE
 :tick
 if not exist "!UP_RUN!\made" goto leave
@@ -55,6 +55,12 @@ del /f /q "!UP_RUN!\yield" <nul >nul
 if defined UP_LIVING goto second
 :leave
 cd /d "!SystemRoot!\System32"
+exit /b 0
+
+rem Whoever finds the answer reads all of it.
+:say
+>"!UP_RUN!\said.!UP_NONCE!" echo %~1
+move /y "!UP_RUN!\said.!UP_NONCE!" "!UP_RUN!\up.!UP_NONCE!" <nul >nul
 exit /b 0
 
 :living

@@ -44,7 +44,7 @@ set "UP_FROM=run !UP_ITS_RUN! of !UP_ITS_OWNER!: broken"
 call :made
 if not defined UP_RECORDS goto unmade
 call :keeper
-if errorlevel 2 goto refused
+if errorlevel 2 goto unkept
 if errorlevel 1 goto held
 for /d %%d in (*) do call :clear "%%d"
 call :litters
@@ -57,6 +57,15 @@ if not defined UP_RECORDS goto unmade
 :said
 echo = taken !UP_RECORDS! !UP_BROKEN! !UP_FROM!
 exit /b 0
+rem A keeper that starts after all finds that it is not wanted. What was only made for it goes.
+:unkept
+>"!UP_RUN!\stop" echo stop
+call :untask "!UP_RUN!"
+if not "!UP_RECORDS!"=="!UP_TOKEN!" goto refused
+rd /s /q "!UP_RUN!" <nul >nul 2>nul
+cd /d "!UP_A!"
+rd "!UP_S!" <nul >nul 2>nul
+goto refused
 :unmade
 set "UP_WHY=`!UP_S!\!UP_RUN!` cannot be made"
 :refused

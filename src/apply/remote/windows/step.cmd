@@ -21,9 +21,10 @@ set /a UP_WAITS=0
 if exist "!UP_AT!.claim\" goto follow
 set /a UP_WAITS+=1
 set "UP_WHY=its wrapper did not start: a scheduled task on the host does not run"
-if !UP_WAITS! gtr 20 goto refuse
+if !UP_WAITS! gtr 24 goto refuse
 call :nap
 if errorlevel 1 goto refuse
+call :nudge !UP_WAITS! "!UP_RUN!#!UP_CLAIM!"
 echo ~
 goto claimed
 

@@ -44,7 +44,7 @@ pub enum TextError {
 /// cannot even do that it answers with the word `failing` and why.
 pub(super) fn flat_script(nonce: &str, failing: &str, files: &[Sent]) -> Result<String, TextError> {
     let stop = |why: &str| format!("echo = {failing} {why}& echo %U%:end& exit 0");
-    let grants = "*S-1-5-18:(OI)(CI)F *S-1-5-32-544:(OI)(CI)F";
+    let grants = r#""*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)F""#;
     let mut lines = vec![
         // Else a program of the current folder would come before the system's.
         "set \"NoDefaultCurrentDirectoryInExePath=1\"".to_owned(),
@@ -59,6 +59,8 @@ pub(super) fn flat_script(nonce: &str, failing: &str, files: &[Sent]) -> Result<
         format!("if not exist \"%UP_A%\\\" {}", stop("no folder can be made in the host's program data")),
         "icacls \"%UP_A%\" /setowner *S-1-5-32-544 <nul >nul 2>nul".to_owned(),
         format!("icacls \"%UP_A%\" /inheritance:r /grant:r {grants} <nul >nul 2>nul"),
+        // Once more: one program that could not be started is no reason to lose a step.
+        format!("if errorlevel 1 icacls \"%UP_A%\" /inheritance:r /grant:r {grants} <nul >nul 2>nul"),
         "if errorlevel 1 rd \"%UP_A%\" <nul >nul 2>nul".to_owned(),
         format!("if not exist \"%UP_A%\\\" {}", stop("its login is no administrator's with all rights")),
         // Whoever was quick enough to put something there before it was private is not trusted.
