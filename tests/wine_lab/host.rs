@@ -1,6 +1,6 @@
 //! One Wine host: how it is described, started, looked into from its own side, rebooted and stopped.
 
-use super::base::at_fixed_addresses;
+use super::base::{for_wine, next_processor};
 use super::fault::{Fault, ToolFault};
 use super::msi::Msi;
 use super::server::{self, Exec, Front, Shared};
@@ -97,6 +97,7 @@ impl WineHostBuilder {
         let shared = Arc::new(Shared {
             dir: dir.clone(),
             locale,
+            processor: next_processor(),
             password: PASSWORD.to_owned(),
             client_key,
             faults: Mutex::new(Vec::new()),
@@ -109,7 +110,7 @@ impl WineHostBuilder {
         if self.known {
             self.lab.learn_host_key(front.at, &front.host_key);
         }
-        let supervisor = Supervisor::start(&dir, &self.lab);
+        let supervisor = Supervisor::start(&dir, &self.lab, &shared.processor);
         let mut host = WineHost {
             name: self.name,
             dir,
@@ -520,10 +521,10 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    fn start(dir: &Path, lab: &Inner) -> Self {
+    fn start(dir: &Path, lab: &Inner, processor: &str) -> Self {
         use std::os::unix::process::CommandExt;
         let log = std::fs::File::create(dir.join("log")).unwrap();
-        let mut child = at_fixed_addresses("unshare")
+        let mut child = for_wine("unshare", Some(processor))
             .env_clear()
             .env("PATH", PATH)
             .args(["-m", "--propagation", "private", "bash"])

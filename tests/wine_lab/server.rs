@@ -42,6 +42,8 @@ pub(super) struct Shared {
     pub(super) dir: PathBuf,
     /// `LC_ALL` of what is run, and where that locale is.
     pub(super) locale: Vec<(&'static str, String)>,
+    /// The one on which it all runs.
+    pub(super) processor: String,
     pub(super) password: String,
     /// The lab's public key, as a line of authorized_keys.
     pub(super) client_key: String,

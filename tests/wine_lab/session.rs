@@ -1,7 +1,7 @@
 //! One command on a Wine host, as Win32-OpenSSH runs it: see programs/labcmd.c for what is imitated and
 //! from where.
 
-use super::base::at_fixed_addresses;
+use super::base::for_wine;
 use super::fault::Fault;
 use super::server::Shared;
 use russh::ChannelId;
@@ -32,7 +32,7 @@ pub(super) struct Session {
 
 /// A command for labcmd in a host: `kill` is whether what it runs is to end with it.
 pub(super) fn labcmd(shared: &Shared, inside: u32, command: &str, status: &str, kill: bool) -> Command {
-    let mut run = Command::from(at_fixed_addresses("nsenter"));
+    let mut run = Command::from(for_wine("nsenter", Some(&shared.processor)));
     run.env_clear().env("PATH", super::PATH).args([
         "-t",
         &inside.to_string(),
