@@ -209,6 +209,12 @@ fn answer(output: &Output) -> StepAnswer {
         .unwrap_or_else(|error| panic!("{error}\n{}\n{}", text(&output.stdout), text(&output.stderr)))
 }
 
+/// What a host said that could not tell.
+fn unsure(output: &Output) -> String {
+    assert!(output.status.success(), "{}: {}", output.status, text(&output.stdout));
+    remote::read_step(&output.stdout, &output.stderr).unwrap_err()
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -641,8 +647,28 @@ fn what_was_not_begun_is_told_and_may_be_begun_or_never_will_be() {
         std::fs::remove_dir_all(host.state().join("r1")).unwrap();
         assert!(matches!(host.lookup(&step, "c1", true), StepAnswer::Forgotten), "{shell}");
         assert!(matches!(host.begin(&step, "c3"), StepAnswer::Forgotten), "{shell}");
+        // It was there with the lock, and may be on a file system that is not mounted.
         std::fs::remove_dir_all(host.state()).unwrap();
-        assert!(matches!(host.lookup(&step, "c1", false), StepAnswer::Forgotten), "{shell}");
+        for script in [host.lookup_script(&step, "c1", false), host.begin_script(&step, "c1", false)] {
+            assert!(unsure(&host.run(&script)).ends_with("is missing"), "{shell}");
+        }
+    }
+}
+
+#[test]
+fn a_program_that_cannot_be_started_once_makes_no_record_forgotten() {
+    for shell in shells() {
+        let host = Host::locked(shell);
+        let step = step("echo ran");
+        assert_eq!(ended(host.begin(&step, "c1")).1, "ran\n", "{shell}");
+        let ls = host.path("bin/ls");
+        let _ = std::fs::remove_file(&ls);
+        program(&ls, "#!/bin/sh\nexit 1\n");
+        for script in [host.lookup_script(&step, "c1", false), host.begin_script(&step, "c1", false)] {
+            assert!(unsure(&host.run(&script)).ends_with("cannot be looked at"), "{shell}");
+        }
+        assert!(host.release(&run("r1")).unwrap().ends_with("cannot be looked at"), "{shell}");
+        assert!(host.state().join("r1/c1.status").exists(), "{shell}");
     }
 }
 

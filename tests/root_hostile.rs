@@ -654,7 +654,7 @@ fn a_host_that_cannot_tell_once_what_became_of_a_step_is_asked_again() {
     let cut = "(setsid sh -c 'sleep 0.5; pkill -f sshd:.*ops' >/dev/null 2>&1 </dev/null &); sleep 1";
     let open = "chmod 777 /var/lib/uproot";
     let told = remove_and(&format!(
-        "{open}; (setsid sh -c 'sleep 4; chmod 700 /var/lib/uproot' >/dev/null 2>&1 </dev/null &)\n{cut}"
+        "{open}; (setsid sh -c 'sleep 2.5; chmod 700 /var/lib/uproot' >/dev/null 2>&1 </dev/null &)\n{cut}"
     ));
     assert_eq!(told["state"], "removed", "{told:#}");
     let untold = remove_and(&format!("{open}\n{cut}"));

@@ -362,11 +362,11 @@ fn a_folder_that_others_may_use_is_refused() {
 fn one_tool_that_could_not_be_started_once_loses_nothing() {
     let lab = WineLab::new();
     let host = lab.host("win01").start();
-    // For the lock, then for the step. Of schtasks the first call is `/create`, the second `/run`; with 0 it says that
-    // it has started what it has not.
+    // For the lock, then for the step. Of icacls the second call makes an exchange's folder private, the fourth that of
+    // all. Of schtasks the first call is `/create`, the second `/run`; with 0 it says that it has started what it has not.
     let faults = [
         [vec![("wevtutil", 0, 1), ("schtasks", 0, 1)], vec![("icacls", 1, 1), ("schtasks", 1, 1)]],
-        [vec![("icacls", 2, 1), ("schtasks", 1, 0)], vec![("wevtutil", 0, 0), ("schtasks", 1, 0)]],
+        [vec![("icacls", 3, 1), ("schtasks", 1, 0)], vec![("wevtutil", 0, 0), ("schtasks", 1, 0)]],
     ];
     for (number, [in_lock, in_step]) in faults.iter().enumerate() {
         let fail = |tools: &[(&str, u32, u32)]| {
@@ -395,6 +395,31 @@ fn a_lock_whose_keeper_never_starts_leaves_nothing() {
     let LockAnswer::Refused(why) = run.lock() else { panic!("taken") };
     assert!(why.contains("the keeper of the lock did not start"), "{why}");
     assert!(!host.exists(STATE), "{}", host.run("dir /s /b /a C:\\ProgramData\\uproot*").stdout);
+}
+
+#[test]
+fn a_lock_whose_keeper_does_not_start_again_keeps_what_is_recorded() {
+    let lab = WineLab::new();
+    let mut host = lab.host("win01").start();
+    let step = step("@echo off\necho ran\nexit /b 3\n", 60);
+    let order = {
+        let run = Run::new(&host, "run-1");
+        assert!(matches!(run.lock(), LockAnswer::Taken { .. }));
+        assert_eq!(ended(run.begin(&step, "a.1")).0, 3);
+        run.order.clone()
+    };
+    host.reboot();
+    let run = Run { host: &host, place: WindowsPlace::default(), order };
+    host.tool_fault("schtasks", &ToolFault::Says(Vec::new(), 0));
+    let LockAnswer::Refused(why) = run.lock() else { panic!("taken") };
+    assert!(why.contains("the keeper of the lock did not start"), "{why}");
+    // From now on it is the real one.
+    host.tool_fault("schtasks", &ToolFault::Once(1000, 0));
+    let LockAnswer::Taken { records, .. } = run.lock() else { panic!("not taken") };
+    assert_eq!(records, "token-run-1");
+    assert_eq!(ended(run.lookup(&step, "a.1", false)).0, 3);
+    assert_eq!(run.release(), None);
+    host.has_nothing_of_uproot();
 }
 
 /// Wine's own tools say nothing and end with 0.

@@ -141,14 +141,17 @@ impl<'a> LiveHost<'a> {
             return Err(NoAnswer::NotRoot(reason));
         }
         let (reason, may_pass) = match &answer.end {
-            StreamEnd::Complete { status: 0 } => {
+            StreamEnd::Complete { status } if *status != 0 => {
+                self.session = None;
+                return Err(NoAnswer::Lost(self.unread(&format!("its script ended with status {status}"))));
+            }
+            StreamEnd::Complete { .. } => {
                 let cut = answer.stdout.is_truncated() || answer.stderr.is_truncated();
                 if !cut {
                     return Ok(answer);
                 }
                 ("its answer was too long".to_owned(), false)
             }
-            StreamEnd::Complete { status } => (format!("its script ended with status {status}"), false),
             StreamEnd::NoMarker { reason } => (format!("its answer was cut off: {reason}"), true),
             StreamEnd::TimedOut { reason } => (format!("the connection was lost: {reason}"), true),
             StreamEnd::Flooded => ("it sent too much, and was cut off".to_owned(), false),

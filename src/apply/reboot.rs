@@ -23,14 +23,15 @@ enum Boot {
     Other(String),
 }
 
-/// Whether the answer to a reboot that was to be begun is no reason to give up waiting for it.
+/// Whether the answer to a reboot that was to be begun is no reason to give up waiting for it. A host that answered what
+/// cannot be read is up, and is asked again.
 pub(super) fn is_going_down(answer: &StepAnswer) -> bool {
     match answer {
         StepAnswer::Ended { .. }
         | StepAnswer::Running { .. }
         | StepAnswer::CutOff { .. }
-        | StepAnswer::Forgotten
-        | StepAnswer::Lost(_) => true,
+        | StepAnswer::Forgotten => true,
+        StepAnswer::Lost(lost) => !lost.unread,
         StepAnswer::NotBegun(_) | StepAnswer::LockLost(_) => false,
     }
 }

@@ -253,26 +253,37 @@ impl Work<'_> {
             if deliberate::is_on(Defect::LostTakenForDone) {
                 return StepEnd::of(StepResult::Done, None);
             }
-            losses += 1;
+            if lost.unread {
+                unread += 1;
+            } else {
+                losses += 1;
+            }
             if losses > MOST_LOSSES {
                 return StepEnd::lost(format!("the connection broke {losses} times: {}", lost.reason));
             }
-            unread += u32::from(lost.unread);
             if unread >= MOST_UNREAD {
                 return StepEnd::lost(format!("it did not tell {unread} times: {}", lost.reason));
             }
             if let Err(error) = self.regain_same(reach, lost).await {
+                if order.only_begin && !error.cancelled && !error.other_machine {
+                    return self.await_new_boot(reach, boot, StepAnswer::Lost(error)).await;
+                }
                 let why =
                     if error.cancelled { "the run was cancelled while it ran" } else { "the host was lost" };
                 return StepEnd::lost(format!("{why}, and how it ended is not known: {}", error.reason));
             }
             activity(self.context.sink, &self.host.name, &format!("step {}: looking it up", order.step.id));
-            let may_begin = known && self.context.stop.reason().is_none() && !reach.is_cancelled();
+            // A reboot is begun once: its host may have another boot by now.
+            let may_begin =
+                known && !order.only_begin && self.context.stop.reason().is_none() && !reach.is_cancelled();
             answer = match reach.lookup(order, may_begin).await {
                 StepAnswer::NotBegun(_) if !known => StepAnswer::Forgotten,
                 StepAnswer::NotBegun(_) if may_begin => reach.begin(order).await,
                 answer => answer,
             };
+            if order.only_begin && is_going_down(&answer) {
+                return self.await_new_boot(reach, boot, answer).await;
+            }
         }
         self.judge(reach, order, answer).await
     }

@@ -181,21 +181,28 @@ impl Work<'_> {
         self.look_at_all(reach, &self.context.plan.questions).await
     }
 
-    /// Looks at the host, a few times where it does not tell what it is known by: a tool that could not be started
-    /// this once makes no other machine. Where becoming root was refused, once only, as each look is an attempt.
+    /// Looks at the host, again on a new connection where it does not tell which machine it is: a tool that could not be
+    /// started this once makes no other machine of it. Not where becoming root was refused, as each look is an attempt.
     async fn look_at_all<R: Reach>(&self, reach: &mut R, questions: &Questions) -> Result<Facts, Unreached> {
-        let planned = &self.host.identity;
-        let mut tries = 0;
-        loop {
-            let facts = reach.look(questions).await?;
+        let facts = reach.look(questions).await?;
+        let untold = |facts: &Facts| {
             let now = &facts.identity;
-            let untold = !planned.disagreements(now).is_empty() && !planned.is_contradicted_by(now);
-            tries += 1;
-            let again = untold && facts.privilege.become_failed.is_none() && tries <= MOST_TRIES;
-            if !again || !reach.pause(UNTOLD).await {
-                return Ok(facts);
+            let planned = &self.host.identity;
+            !planned.disagreements(now).is_empty() && !planned.is_contradicted_by(now)
+        };
+        if !untold(&facts) || facts.privilege.become_failed.is_some() {
+            return Ok(facts);
+        }
+        for _ in 0..MOST_UNTOLD {
+            if !reach.pause(UNTOLD).await {
+                break;
+            }
+            reach.connect().await?;
+            if !untold(&reach.look(&Questions::default()).await?) {
+                return reach.look(questions).await;
             }
         }
+        Ok(facts)
     }
 
     fn not_reached(&self, error: Unreached, cancelled: bool) -> End {
@@ -569,8 +576,9 @@ impl Work<'_> {
 /// A host whose connection breaks at the same question so many times is given up.
 const MOST_TRIES: u32 = 3;
 
-/// Before a host that did not tell which machine it is is asked again.
+/// Before a host that did not tell which machine it is is asked again, and how often it is.
 const UNTOLD: Duration = Duration::from_secs(2);
+const MOST_UNTOLD: u32 = 2;
 
 /// Another machine answers: no further try can change that.
 fn swapped(reason: String) -> Unreached {

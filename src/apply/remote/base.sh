@@ -86,7 +86,8 @@ up_look_at_self() {
 # A short sleep, where the host has such.
 up_nap() { sleep "$1" || sleep 1; }
 
-# Goes to the private directory; with `make`, makes it where it is missing. Status 2: it is missing.
+# Goes to the private directory; with `make`, makes it where it is missing. Status 2: it is missing; 3: it cannot be
+# looked at, as where a program cannot be started this once.
 # Nothing but a real directory that is ours alone will do.
 up_enter() {
   if ! [ -e "$up_state" ] && ! [ -L "$up_state" ]; then
@@ -106,13 +107,13 @@ up_enter() {
   fi
   if ! cd -P "$up_state"; then
     up_why="\`$up_state\` cannot be entered"
-    return 2
+    return 3
   fi
   # shellcheck disable=SC2046
   set -- $(ls -ldn .)
   case ${1-} in
     drwx------ | drwx------[.@] | drwx--S--- | drwx--S---[.@]) ;;
-    '') up_why="\`$up_state\` cannot be looked at" && return 2 ;;
+    '') up_why="\`$up_state\` cannot be looked at" && return 3 ;;
     *) up_why="\`$up_state\` is open to others ($1)" && return 1 ;;
   esac
   # shellcheck disable=SC3067

@@ -137,10 +137,7 @@ up_follow() {
 # To where all is. False, with the answer given, where nothing can be asked: the script has done its work then.
 up_arrive() {
   up_find_boot && up_clock || { up_say unsure "it cannot be told which boot of the host it is" && return 1; }
-  up_enter find
-  case $? in
-    0) ;;
-    2) up_say forgotten && return 1 ;;
-    *) up_say unsure "$up_why" && return 1 ;;
-  esac
+  # With the lock it was there. That it is missing now says nothing of the step: it may be on a file system that is not
+  # mounted yet.
+  up_enter find || { up_say unsure "$up_why" && return 1; }
 }

@@ -32,11 +32,12 @@ rem The private folder is from here on the current one. 1: refused, UP_WHY; 2: t
 set "UP_S=!ProgramData!\uproot"
 set "UP_A=!UP_S!.!UP_NONCE!"
 if exist "!UP_S!" goto verify
+set "UP_WHY=`!UP_S!` is missing"
 if not "%~1"=="make" exit /b 2
 mkdir "!UP_S!.!UP_NONCE!.new" <nul >nul
 call :secure "!UP_S!.!UP_NONCE!.new"
 rem Never there unless it is private: it gets its name last, and only if nobody has that.
-ren "!UP_S!.!UP_NONCE!.new" uproot <nul >nul
+if not errorlevel 1 ren "!UP_S!.!UP_NONCE!.new" uproot <nul >nul
 rd "!UP_S!.!UP_NONCE!.new" <nul >nul 2>nul
 :verify
 rem Compared with this exchange's own folder, which nobody else can have made: no name has to be read.
@@ -76,10 +77,17 @@ set "UP_LIST="
 for /f "delims=" %%l in ('icacls . ^<nul 2^>nul') do set "UP_LIST=!UP_LIST!%%l;"
 exit /b 0
 
-rem Only the system and administrators may use folder 1.
+rem Only the system and administrators may use folder 1. 1: it could not be made so, in two tries. Codes are compared as
+rem text here and below: a program that could not be loaded ends with a negative one.
 :secure
+call :secured "%~1"
+if not errorlevel 1 exit /b 0
+call :nap
+:secured
 icacls "%~1" /setowner *S-1-5-32-544 <nul >nul
-icacls "%~1" /inheritance:r /grant:r *S-1-5-18:(OI)(CI)F *S-1-5-32-544:(OI)(CI)F <nul >nul
+if not "!errorlevel!"=="0" exit /b 1
+icacls "%~1" /inheritance:r /grant:r "*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)F" <nul >nul
+if not "!errorlevel!"=="0" exit /b 1
 exit /b 0
 
 rem Whether nobody holds file 1 open: UP_FREE. The kernel closes it with the process, whatever ends that.
@@ -120,10 +128,11 @@ exit /b 1
 
 rem Starts the keeper of this run's lock. 0: it is ours; 1: another had it first, as read; 2: UP_WHY.
 :keeper
-copy /y "!UP_A!\k.cmd" "!UP_RUN!\k.cmd" <nul >nul
+rem Each task has a file of its own: another exchange of this run may be waiting for its keeper yet.
+copy /y "!UP_A!\k.cmd" "!UP_RUN!\k.!UP_NONCE!.cmd" <nul >nul
 del /f /q "!UP_RUN!\stop" "!UP_RUN!\yield" "!UP_RUN!\renew" <nul >nul 2>nul
 >"!UP_RUN!\boot" echo !UP_BOOT!
-call :task "!UP_RUN!#!UP_NONCE!" "!UP_RUN!\k.cmd"
+call :task "!UP_RUN!#!UP_NONCE!" "!UP_RUN!\k.!UP_NONCE!.cmd"
 if errorlevel 1 exit /b 2
 set /a UP_WAITS=0
 :await
@@ -132,6 +141,7 @@ set /a UP_WAITS+=1
 set "UP_WHY=the keeper of the lock did not start: a scheduled task on the host does not run"
 if !UP_WAITS! gtr 24 exit /b 2
 call :nap
+if errorlevel 1 set "UP_WHY=`ping`, by which a second is waited for, does not run on the host"
 if errorlevel 1 exit /b 2
 call :nudge !UP_WAITS! "!UP_RUN!#!UP_NONCE!"
 goto await
@@ -157,17 +167,17 @@ if not "%UP_S:&=%"=="%UP_S%" exit /b 1
 >>"%~2.xml" echo ^</Task^>
 set "UP_WHY=no scheduled task can be made on the host"
 schtasks /create /tn "uproot#%~1" /xml "%~2.xml" /f <nul >nul
-if not errorlevel 1 goto runtask
+if "!errorlevel!"=="0" goto runtask
 call :nap
 schtasks /create /tn "uproot#%~1" /xml "%~2.xml" /f <nul >nul
-if errorlevel 1 exit /b 1
+if not "!errorlevel!"=="0" exit /b 1
 :runtask
 set "UP_WHY=no scheduled task can be started on the host"
 schtasks /run /tn "uproot#%~1" <nul >nul
-if not errorlevel 1 exit /b 0
+if "!errorlevel!"=="0" exit /b 0
 call :nap
 schtasks /run /tn "uproot#%~1" <nul >nul
-if errorlevel 1 exit /b 1
+if not "!errorlevel!"=="0" exit /b 1
 exit /b 0
 
 rem Starts task uproot#2 once more, after 8 and 16 naps in which nothing was seen of it. One that runs is not started

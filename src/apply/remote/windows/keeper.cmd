@@ -16,7 +16,8 @@ if !UP_TRIES! geq 4 goto busy
 ping -n 2 127.0.0.1 <nul >nul
 goto again
 :busy
-call :say no
+rem Not over what another start of this very task has said.
+if not exist "!UP_RUN!\up.!UP_NONCE!" call :say no
 :over
 schtasks /delete /tn "uproot#!UP_RUN!#!UP_NONCE!" /f <nul >nul
 exit /b 0
@@ -32,6 +33,7 @@ set /a UP_LEFT=UP_LEASE
 :tick
 if not exist "!UP_RUN!\made" goto leave
 if exist "!UP_RUN!\stop" goto leave
+if exist "!UP_RUN!\stop.!UP_NONCE!" goto leave
 if exist "!UP_RUN!\yield" goto yield
 if not exist "!UP_RUN!\renew" goto second
 del /f /q "!UP_RUN!\renew" <nul >nul

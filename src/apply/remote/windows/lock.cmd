@@ -57,11 +57,13 @@ if not defined UP_RECORDS goto unmade
 :said
 echo = taken !UP_RECORDS! !UP_BROKEN! !UP_FROM!
 exit /b 0
-rem A keeper that starts after all finds that it is not wanted. What was only made for it goes.
+rem A keeper that starts after all finds that it is not wanted. The run's folder goes only where this very exchange made
+rem it and no other has begun to use it: what was begun by this run has its records there.
 :unkept
->"!UP_RUN!\stop" echo stop
-call :untask "!UP_RUN!"
-if not "!UP_RECORDS!"=="!UP_TOKEN!" goto refused
+>"!UP_RUN!\stop.!UP_NONCE!" echo stop
+schtasks /delete /tn "uproot#!UP_RUN!#!UP_NONCE!" /f <nul >nul 2>nul
+for %%k in ("!UP_RUN!\k.*.cmd") do if not "%%~nk"=="k.!UP_NONCE!" set "UP_NEW="
+if not defined UP_NEW goto refused
 rd /s /q "!UP_RUN!" <nul >nul 2>nul
 cd /d "!UP_A!"
 rd "!UP_S!" <nul >nul 2>nul
@@ -72,9 +74,11 @@ set "UP_WHY=`!UP_S!\!UP_RUN!` cannot be made"
 echo = refused !UP_WHY!
 exit /b 0
 
-rem The run's folder: UP_RECORDS is its token.
+rem The run's folder: UP_RECORDS is its token. UP_NEW: it was made here.
 :made
 set "UP_RECORDS="
+set "UP_NEW="
+if not exist "!UP_RUN!\" set "UP_NEW=yes"
 if not exist "!UP_RUN!\made" mkdir "!UP_RUN!" <nul >nul
 if not exist "!UP_RUN!\made" >"!UP_RUN!\made" echo !UP_TOKEN!
 for /f "usebackq" %%a in ("%UP_RUN%\made") do set "UP_RECORDS=%%a"

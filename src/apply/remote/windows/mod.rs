@@ -249,6 +249,9 @@ fn without_remarks(text: &str) -> String {
 fn runner(claim: &str, step: &PlannedStep) -> String {
     let mut text = format!(
         "@echo off\n\
+         if not exist \"%~dp0{claim}.env.cmd\" echo its secrets are not on the disk any more\
+         >\"%~dp0{claim}.refused\"\n\
+         if not exist \"%~dp0{claim}.env.cmd\" exit /b 1\n\
          call \"%~dp0{claim}.env.cmd\"\n\
          del /f /q \"%~dp0{claim}.env.cmd\" <nul >nul\n\
          if exist \"%~dp0{claim}.env.cmd\" echo its secrets cannot be taken away from the disk\

@@ -43,8 +43,8 @@ rem To where all is. 1: the answer is given, as nothing can be asked.
 :arrive
 call :boot
 if errorlevel 1 goto unsure
+rem With the lock it was there. That it is missing now says nothing of the step.
 call :enter find
-if errorlevel 2 goto forgotten
 if errorlevel 1 goto unsure
 exit /b 0
 :unsure
@@ -63,10 +63,11 @@ exit /b 1
 
 rem Sees to it that the step is not begun, unless it was: an empty claim is nobody's.
 :refuse
-del /f /q "!UP_AT!.env.cmd" <nul >nul 2>nul
 if not exist "!UP_RUN!\made" goto forgotten
 mkdir "!UP_AT!.claim" <nul >nul 2>nul
 if errorlevel 1 goto follow
+rem Not before: a wrapper that came after all has use for them.
+del /f /q "!UP_AT!.env.cmd" <nul >nul 2>nul
 >"!UP_AT!.claim\void" echo void
 goto unbegun
 

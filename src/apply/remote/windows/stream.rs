@@ -59,9 +59,12 @@ pub(super) fn flat_script(nonce: &str, failing: &str, files: &[Sent]) -> Result<
         format!("if not exist \"%UP_A%\\\" {}", stop("no folder can be made in the host's program data")),
         "icacls \"%UP_A%\" /setowner *S-1-5-32-544 <nul >nul 2>nul".to_owned(),
         format!("icacls \"%UP_A%\" /inheritance:r /grant:r {grants} <nul >nul 2>nul"),
-        // Once more: one program that could not be started is no reason to lose a step.
-        format!("if errorlevel 1 icacls \"%UP_A%\" /inheritance:r /grant:r {grants} <nul >nul 2>nul"),
-        "if errorlevel 1 rd \"%UP_A%\" <nul >nul 2>nul".to_owned(),
+        // Once more: one program that could not be started is no reason to lose a step. The code is compared as text, as
+        // that of a program that could not be loaded is negative.
+        "if not \"%errorlevel%\"==\"0\" set \"UP_BAD=grant\"".to_owned(),
+        format!("if defined UP_BAD icacls \"%UP_A%\" /inheritance:r /grant:r {grants} <nul >nul 2>nul"),
+        "if defined UP_BAD if \"%errorlevel%\"==\"0\" set \"UP_BAD=\"".to_owned(),
+        "if defined UP_BAD rd \"%UP_A%\" <nul >nul 2>nul".to_owned(),
         format!("if not exist \"%UP_A%\\\" {}", stop("its login is no administrator's with all rights")),
         // Whoever was quick enough to put something there before it was private is not trusted.
         "for /f \"delims=\" %i in ('dir /b /a \"%UP_A%\" 2^>nul') do set \"UP_BAD=%i\"".to_owned(),
