@@ -1,10 +1,11 @@
 //! Running a plan: waves, one host's work, steps, and the look at a host that every verb shares.
 //!
 //! `waves` is a pure state machine; `run` feeds it from worker threads; `work` does one host's work in
-//! order, over `Reach`: on real hosts (`live`) and, in the simulation, on ones with every fault. What a
+//! order, over `Reach`: on real hosts (`live`) and, in the simulation, on ones with every fault; `again` asks once more. What a
 //! resumed run needs of its journal is in `resume`. Only this module constructs a `ChangeGrant`.
 
 mod access;
+mod again;
 mod change;
 mod clock;
 mod installer;
