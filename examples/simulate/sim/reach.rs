@@ -52,10 +52,18 @@ enum Passage {
     LostOnTheWay,
     /// It is acted upon, and the answer does not come.
     AnswerLost,
+    /// It is not acted upon, and the host says something that cannot be read.
+    Unread,
+    /// It is acted upon, and the answer cannot be read.
+    AnswerUnread,
 }
 
 fn lost(reason: &str) -> Unreached {
     Unreached::of(reason, true)
+}
+
+fn unread() -> Unreached {
+    Unreached { unread: true, ..lost("it could not tell") }
 }
 
 fn cancelled() -> Unreached {
@@ -111,6 +119,22 @@ impl SimulatedHost {
         if self.world.lock().cancelled { cancelled() } else { lost("the connection was lost") }
     }
 
+    /// The host answers something that cannot be read.
+    fn not_told(&self, what: &str) -> Unreached {
+        let mut world = self.world.lock();
+        world.check.lost(self.index);
+        let name = world.hosts[self.index].name.clone();
+        world.tell(|| format!("{name}: {what}: the answer cannot be read"));
+        unread()
+    }
+
+    /// Whether what the host says now is lost in one way or another.
+    fn loses(&self) -> bool {
+        let mut world = self.world.lock();
+        let loses = world.hosts[self.index].loses;
+        world.random.chance(loses)
+    }
+
     /// Sends a message; `act` is what the host does with it.
     async fn exchange<T>(
         &mut self,
@@ -124,15 +148,22 @@ impl SimulatedHost {
                 return Err(cancelled());
             }
             let loses = world.hosts[self.index].loses;
-            match (world.random.chance(loses), world.random.chance(50)) {
+            // What cannot be read of a look is a gap in its facts.
+            let kinds = if what == "look" { 1 } else { 3 };
+            match (world.random.chance(loses), world.random.between(0, kinds)) {
                 (false, _) => Passage::Arrives,
-                (true, true) => Passage::LostOnTheWay,
-                (true, false) => Passage::AnswerLost,
+                (true, 0) => Passage::LostOnTheWay,
+                (true, 1) => Passage::AnswerLost,
+                (true, 2) => Passage::Unread,
+                (true, _) => Passage::AnswerUnread,
             }
         };
         self.latency().await;
         if !self.is_connected() || passage == Passage::LostOnTheWay {
             return Err(self.broken(what).await);
+        }
+        if passage == Passage::Unread {
+            return Err(self.not_told(what));
         }
         let value = {
             let mut world = self.world.lock();
@@ -144,7 +175,7 @@ impl SimulatedHost {
         if !self.is_connected() || passage == Passage::AnswerLost {
             return Err(self.broken(what).await);
         }
-        Ok(value)
+        if passage == Passage::AnswerUnread { Err(self.not_told(what)) } else { Ok(value) }
     }
 
     /// Waits for the end of what a claim runs, as long as it may take.
@@ -163,6 +194,9 @@ impl SimulatedHost {
                     self.latency().await;
                     if !self.is_connected() {
                         return StepAnswer::Lost(self.broken("when a step had ended").await);
+                    }
+                    if self.loses() {
+                        return StepAnswer::Lost(self.not_told("when a step had ended"));
                     }
                     return answer;
                 }
@@ -272,6 +306,7 @@ impl Reach for SimulatedHost {
     }
 
     async fn look(&mut self, questions: &Questions) -> Result<Facts, Unreached> {
+        let untold = self.loses();
         self.exchange("look", |world, index| {
             let whole = world.check.is_whole(questions);
             let host = &mut world.hosts[index];
@@ -280,7 +315,14 @@ impl Reach for SimulatedHost {
                 host.gappy_looks = host.gappy_looks.saturating_sub(1);
                 host.last_look_gappy = gappy;
             }
-            facts::look(host, questions, gappy)
+            let mut facts = facts::look(host, questions, gappy);
+            if untold {
+                facts.identity.machine_id = None;
+                let name = host.name.clone();
+                world.check.lost(index);
+                world.tell(|| format!("{name}: look: it does not tell which machine it is"));
+            }
+            facts
         })
         .await
     }
