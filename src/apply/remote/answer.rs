@@ -98,11 +98,13 @@ pub fn read_step(stdout: &[u8], stderr: &[u8]) -> Result<StepAnswer, String> {
     if !has_output && !body.is_empty() { Err(strange(line)) } else { Ok(answer) }
 }
 
-/// An answer of `cmd` as those of a POSIX shell are: lines that end with LF, none of them empty.
+/// An answer of `cmd` as those of a POSIX shell are: lines that end with LF, none of them empty. Signs of life, which it
+/// gives while it waits for a scheduled task, are left out.
 #[must_use]
 pub fn windows_lines(stdout: &[u8]) -> Vec<u8> {
     let lines = stdout.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
-    lines.filter(|line| !line.is_empty()).flat_map(|line| [line, b"\n"].concat()).collect()
+    let said = |line: &&[u8]| !line.is_empty() && *line != BEAT.trim_end().as_bytes();
+    lines.filter(said).flat_map(|line| [line, b"\n"].concat()).collect()
 }
 
 /// Reads the answer of `windows::begin_script` and `windows::lookup_script`. Exit codes have 32 bits.
@@ -375,7 +377,7 @@ mod tests {
 
     #[test]
     fn the_other_answers_of_windows_are_read_as_those_of_any_host() {
-        let taken = windows_lines(b"\r\n= taken t-1 whole \r\n");
+        let taken = windows_lines(b"~\r\n\r\n~\r\n= taken t-1 whole \r\n");
         assert!(matches!(read_lock(&taken), Ok(LockAnswer::Taken { from: None, .. })));
         assert!(read_lock(&windows_lines(b"= taken t-1 whole \r\n= more\r\n")).is_err());
     }

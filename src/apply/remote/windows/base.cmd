@@ -144,6 +144,7 @@ call :nap
 if errorlevel 1 set "UP_WHY=`ping`, by which a second is waited for, does not run on the host"
 if errorlevel 1 exit /b 2
 call :nudge !UP_WAITS! "!UP_RUN!#!UP_NONCE!"
+echo ~
 goto await
 :up
 set "UP_SAID="
