@@ -141,11 +141,13 @@ set /a UP_WAITS+=1
 set "UP_WHY=the keeper of the lock did not start: a scheduled task on the host does not run"
 if !UP_WAITS! gtr 24 exit /b 2
 call :nap
-if errorlevel 1 set "UP_WHY=`ping`, by which a second is waited for, does not run on the host"
-if errorlevel 1 exit /b 2
+if errorlevel 1 goto nonap
 call :nudge !UP_WAITS! "!UP_RUN!#!UP_NONCE!"
 echo ~
 goto await
+:nonap
+set "UP_WHY=`ping`, by which a second is waited for, does not run on the host"
+exit /b 2
 :up
 set "UP_SAID="
 for /f "usebackq" %%a in ("%UP_RUN%\up.%UP_NONCE%") do set "UP_SAID=%%a"

@@ -3,7 +3,6 @@ rem Takes the lock, makes the run's folder, clears away what dead runs left.
 call :boot
 if errorlevel 1 goto refused
 call :enter make
-if errorlevel 2 set "UP_WHY=`!UP_S!` cannot be made"
 if errorlevel 1 goto refused
 set "UP_FROM="
 set "UP_BROKEN=whole"
