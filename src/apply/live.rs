@@ -140,26 +140,24 @@ impl<'a> LiveHost<'a> {
         if let BecomeResult::Failed { reason } = answer.become_result {
             return Err(NoAnswer::NotRoot(reason));
         }
-        let (reason, may_pass) = match &answer.end {
-            StreamEnd::Complete { status } if *status != 0 => {
-                self.session = None;
-                return Err(NoAnswer::Lost(self.unread(&format!("its script ended with status {status}"))));
-            }
-            StreamEnd::Complete { .. } => {
+        let lost = match &answer.end {
+            StreamEnd::Complete { status: 0 } => {
                 let cut = answer.stdout.is_truncated() || answer.stderr.is_truncated();
                 if !cut {
                     return Ok(answer);
                 }
-                ("its answer was too long".to_owned(), false)
+                self.lost("its answer was too long", false)
             }
-            StreamEnd::NoMarker { reason } => (format!("its answer was cut off: {reason}"), true),
-            StreamEnd::TimedOut { reason } => (format!("the connection was lost: {reason}"), true),
-            StreamEnd::Flooded => ("it sent too much, and was cut off".to_owned(), false),
-            StreamEnd::Lost { reason } => (format!("the connection was lost: {reason}"), true),
-            StreamEnd::Cancelled => ("the run was cancelled".to_owned(), false),
+            StreamEnd::Complete { status } => self.unread(&format!("its script ended with status {status}")),
+            StreamEnd::NoMarker { reason } => self.lost(&format!("its answer was cut off: {reason}"), true),
+            StreamEnd::TimedOut { reason } | StreamEnd::Lost { reason } => {
+                self.lost(&format!("the connection was lost: {reason}"), true)
+            }
+            StreamEnd::Flooded => self.lost("it sent too much, and was cut off", false),
+            StreamEnd::Cancelled => self.lost("the run was cancelled", false),
         };
         self.session = None;
-        Err(NoAnswer::Lost(self.lost(&reason, may_pass)))
+        Err(NoAnswer::Lost(lost))
     }
 
     /// The lock that was asked for last: whose the records on the host are.

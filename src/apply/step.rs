@@ -244,12 +244,13 @@ impl Work<'_> {
         mut answer: StepAnswer,
         known: bool,
     ) -> StepEnd {
-        if order.only_begin && is_going_down(&answer) {
-            return self.await_new_boot(reach, boot, answer).await;
-        }
         let mut losses = 0;
         let mut unread = 0;
-        while let StepAnswer::Lost(lost) = answer {
+        loop {
+            if order.only_begin && is_going_down(&answer) {
+                return self.await_new_boot(reach, boot, answer).await;
+            }
+            let StepAnswer::Lost(lost) = answer else { return self.judge(reach, order, answer).await };
             if deliberate::is_on(Defect::LostTakenForDone) {
                 return StepEnd::of(StepResult::Done, None);
             }
@@ -281,11 +282,7 @@ impl Work<'_> {
                 StepAnswer::NotBegun(_) if may_begin => reach.begin(order).await,
                 answer => answer,
             };
-            if order.only_begin && is_going_down(&answer) {
-                return self.await_new_boot(reach, boot, answer).await;
-            }
         }
-        self.judge(reach, order, answer).await
     }
 
     /// Turns what the host answered into an outcome. A status counts only as the host's wrapper recorded

@@ -62,10 +62,6 @@ fn lost(reason: &str) -> Unreached {
     Unreached::of(reason, true)
 }
 
-fn unread() -> Unreached {
-    Unreached { unread: true, ..lost("it could not tell") }
-}
-
 fn cancelled() -> Unreached {
     Unreached { may_pass: false, cancelled: true, ..lost("the run was cancelled") }
 }
@@ -125,7 +121,7 @@ impl SimulatedHost {
         world.check.lost(self.index);
         let name = world.hosts[self.index].name.clone();
         world.tell(|| format!("{name}: {what}: the answer cannot be read"));
-        unread()
+        Unreached { unread: true, ..lost("it could not tell") }
     }
 
     /// Whether what the host says now is lost in one way or another.
