@@ -88,8 +88,9 @@ pub(super) fn start(runtime: &tokio::runtime::Runtime, shared: Arc<Shared>) -> F
         nodelay: true,
         ..Config::default()
     });
-    let at = free_address();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind(at)).unwrap();
+    // The port is taken as it is chosen: one that only was free a moment ago may be another's by now.
+    let listener = runtime.block_on(tokio::net::TcpListener::bind((own_address(), 0))).unwrap();
+    let at = listener.local_addr().unwrap();
     runtime.spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(connection(stream, Arc::clone(&config), Arc::clone(&shared)));
@@ -252,11 +253,10 @@ impl Handler for Door {
     }
 }
 
-/// An address of 127.78.0.0/16 that no other host of this process has, and a port that is free there.
-fn free_address() -> SocketAddr {
+/// An address of 127.78.0.0/16 that no other host of this process has.
+fn own_address() -> Ipv4Addr {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = std::process::id().wrapping_mul(61).wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));
     let [.., third, fourth] = (number % 64_000 + 256).to_be_bytes();
-    let address = Ipv4Addr::new(127, 78, third, fourth.clamp(1, 254));
-    std::net::TcpListener::bind((address, 0)).unwrap().local_addr().unwrap()
+    Ipv4Addr::new(127, 78, third, fourth.clamp(1, 254))
 }
